@@ -1,0 +1,1 @@
+"""The knowledge distillation library: methods, networks, the distiller, training, export."""
