@@ -1,0 +1,1 @@
+"""Chooses what a student is compared with."""

@@ -1,0 +1,74 @@
+"""The DistillTrainer component."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import BaseChannel, Channel, component_spec, standard_artifacts
+
+from components.artifacts import DistillationSummary
+from components.distill_trainer.executor import Executor
+
+
+class DistillTrainerSpec(component_spec.ComponentSpec):
+    """Inputs, outputs and exec properties of `DistillTrainer`."""
+
+    PARAMETERS = {
+        "config": component_spec.ExecutionParameter(type=str),
+        "code_fingerprint": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "teacher": component_spec.ChannelParameter(type=standard_artifacts.Model),
+    }
+    OUTPUTS = {
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "summary": component_spec.ChannelParameter(type=DistillationSummary),
+    }
+
+
+class DistillTrainer(base_component.BaseComponent):
+    """Distils a teacher into a student by a method of `kd_trainer.methods`.
+
+    Outputs:
+      model: the student, `standard_artifacts.Model`: a SavedModel and `model.keras`.
+      model_run: `standard_artifacts.ModelRun`: TensorBoard logs a stage and `history.json`.
+      summary: `DistillationSummary`: `summary.json`.
+    """
+
+    SPEC_CLASS = DistillTrainerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: BaseChannel,
+        schema: BaseChannel,
+        teacher: BaseChannel,
+        config: Mapping[str, Any],
+        code_fingerprint: str,
+    ):
+        """Constructs the component.
+
+        Args:
+          examples: `standard_artifacts.Examples` with the splits `train`, `test` and, where there
+            is one, `eval`.
+          schema: `standard_artifacts.Schema`; the label's domain gives the number of classes.
+          teacher: `standard_artifacts.Model` with `model.keras` beside its SavedModel.
+          config: `student` (a network's name), `method` (name, preset, hyper-parameters),
+            `recipe`, `seed`.
+          code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
+        """
+        spec = DistillTrainerSpec(
+            examples=examples,
+            schema=schema,
+            teacher=teacher,
+            config=json.dumps(config, sort_keys=True),
+            code_fingerprint=code_fingerprint,
+            model=Channel(type=standard_artifacts.Model),
+            model_run=Channel(type=standard_artifacts.ModelRun),
+            summary=Channel(type=DistillationSummary),
+        )
+        super().__init__(spec=spec)

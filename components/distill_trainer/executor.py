@@ -1,0 +1,77 @@
+"""What DistillTrainer runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.artifacts import DistillationSummary
+
+Artifacts = dict[str, list[Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):
+    """Loads the teacher, distils the student, measures both on `test`, exports the student."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Runs the distillation.
+
+        Args:
+          input_dict: `examples`, `schema`, `teacher`.
+          output_dict: `model`, `model_run`, `summary`.
+          exec_properties: `config`, a JSON document; `code_fingerprint`, not read.
+
+        Raises:
+          UserError: the data, the configuration or the networks' taps do not fit.
+          FloatingPointError: the loss is not finite.
+        """
+        # TensorFlow is loaded where it is needed: the component's definition is not.
+        from kd_trainer import examples as reader
+        from kd_trainer import methods, training
+        from kd_trainer.export import export, load
+        from kd_trainer.recipe import Recipe
+
+        config = json.loads(exec_properties["config"])
+        (examples,) = input_dict["examples"]
+        (model,), (model_run,) = output_dict["model"], output_dict["model_run"]
+        splits = {
+            split: reader.load([f"{artifact_utils.get_split_uri([examples], split)}/*"])
+            for split in artifact_utils.decode_split_names(examples.split_names)
+        }
+        schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
+        teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
+        student, history = training.distil(
+            teacher,
+            config["student"],
+            methods.create(config["method"]),
+            reader.num_classes(schema),
+            Recipe.model_validate(config["recipe"]),
+            config["seed"],
+            train_set=splits["train"],
+            eval_set=splits.get("eval"),
+            name="student",
+            log_dir=Path(model_run.uri),
+        )
+        export(student, path_utils.serving_model_dir(model.uri))
+
+        (summary,) = output_dict["summary"]
+        networks = {"teacher": teacher, "student": student}
+        document = {
+            **config,
+            "test": {
+                name: training.accuracy(network, splits["test"])
+                for name, network in networks.items()
+            },
+            "parameters": {name: network.count_params() for name, network in networks.items()},
+            "seconds": round(sum(row["seconds"] for row in history), 1),
+        }
+        path = Path(summary.uri) / DistillationSummary.FILE_NAME
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=1))
+        model.set_string_custom_property("method", config["method"]["name"])
+        model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])

@@ -1,0 +1,35 @@
+"""The versions below a push destination, as TensorFlow Serving sees them."""
+
+import filecmp
+import os
+from collections.abc import Iterator
+
+from tfx.dsl.io import fileio
+
+
+def versions(directory: str) -> list[str]:
+    """Returns the paths of the complete versions, oldest first.
+
+    Args:
+      directory: the push destination; it need not exist.
+    """
+    if not fileio.isdir(directory):
+        return []
+    numbers = sorted((name for name in fileio.listdir(directory) if name.isdigit()), key=int)
+    paths = [os.path.join(directory, number) for number in numbers]
+    return [path for path in paths if fileio.exists(os.path.join(path, "saved_model.pb"))]
+
+
+def same_model(one: str, other: str) -> bool:
+    """Returns whether two SavedModel directories hold the same files with the same bytes."""
+    files = sorted(_files(one))
+    return files == sorted(_files(other)) and all(
+        filecmp.cmp(os.path.join(one, file), os.path.join(other, file), shallow=False)
+        for file in files
+    )
+
+
+def _files(directory: str) -> Iterator[str]:
+    for folder, _, names in fileio.walk(directory):
+        for name in names:
+            yield os.path.relpath(os.path.join(folder, name), directory)

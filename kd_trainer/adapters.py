@@ -1,0 +1,56 @@
+"""Layers that bring a student's tap to the teacher's shape during training."""
+
+import keras
+from keras import layers
+
+from kd_trainer.errors import ConfigError
+
+
+def conv_regressor(
+    student: tuple[int, ...], teacher: tuple[int, ...], name: str
+) -> keras.Sequential:
+    """Convolution, BatchNorm and ReLU from one feature map's shape to another's.
+
+    As `ConvReg` of Tian et al., "Contrastive Representation Distillation", 2020: 3x3 of stride 2
+    where the student's map is twice the teacher's, transposed 4x4 of stride 2 where it is half,
+    else a valid convolution that leaves the teacher's size.
+
+    Args:
+      student: `(height, width, channels)` of the student's tap.
+      teacher: `(height, width, channels)` of the teacher's tap.
+      name: the layer's name.
+
+    Returns:
+      A built layer from `(batch, *student)` to `(batch, *teacher)`.
+
+    Raises:
+      ConfigError: one of them is no feature map, or the sizes cannot be bridged.
+    """
+    if len(student) != 3 or len(teacher) != 3:
+        raise ConfigError(
+            f"{name}: a convolutional regressor needs feature maps of (height, width, channels); "
+            f"the student's tap has the shape {student}, the teacher's {teacher}. Choose taps "
+            "before the pooling."
+        )
+    (height, width, _), (target_height, target_width, channels) = student, teacher
+    if (height, width) == (2 * target_height, 2 * target_width):
+        bridge = [
+            layers.ZeroPadding2D(1),
+            layers.Conv2D(channels, 3, strides=2, use_bias=False),
+        ]
+    elif (2 * height, 2 * width) == (target_height, target_width):
+        bridge = [layers.Conv2DTranspose(channels, 4, strides=2, padding="same", use_bias=False)]
+    elif height >= target_height and width >= target_width:
+        kernel = (1 + height - target_height, 1 + width - target_width)
+        bridge = [layers.Conv2D(channels, kernel, use_bias=False)]
+    else:
+        raise ConfigError(
+            f"{name}: the student's map of {height}x{width} cannot be brought to the teacher's "
+            f"{target_height}x{target_width}: it must be at least as large, or half of it. "
+            "Choose another tap."
+        )
+    regressor = keras.Sequential(
+        [*bridge, layers.BatchNormalization(momentum=0.9, epsilon=1e-5), layers.ReLU()], name=name
+    )
+    regressor.build((None, *student))
+    return regressor

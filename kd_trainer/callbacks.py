@@ -1,0 +1,160 @@
+"""What happens around the steps of a stage."""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from kd_trainer import progress
+
+Logs = dict[str, float] | None
+
+
+class WeightProgress(keras.callbacks.Callback):
+    """Moves the terms' weights along their course, once an epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Sets the weights for the epoch; the last epoch has the final ones."""
+        self.model.set_progress(epoch / max(1, self.params["epochs"] - 1))
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stops training on a loss that is not finite.
+
+    Raises:
+      FloatingPointError: names the terms that are not finite, the stage, epoch and step.
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Remembers the epoch."""
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Looks at the running means, which stay non-finite once a term was."""
+        broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if broken:
+            # The total is broken by whichever term is: name the terms where there are any.
+            terms = [name for name in broken if name != "loss"] or ["loss"]
+            raise FloatingPointError(
+                f"The loss is not finite: {', '.join(terms)} in stage {self.model.stage.name!r}, "
+                f"epoch {self._epoch}, step {batch + 1}. Lower recipe.learning_rate, add "
+                "recipe.warmup_epochs, or lower the term's weight."
+            )
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Remembers the network's weights of the epoch with the best accuracy on the eval split."""
+
+    def __init__(self, network: keras.Model):
+        super().__init__()
+        self._network = network
+        self._best = -1.0
+        self._weights: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Compares; the earlier of two equal epochs is kept."""
+        accuracy = (logs or {})["val_accuracy"]
+        if accuracy > self._best:
+            self._best, self._weights = accuracy, self._network.get_weights()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Restores them."""
+        self._network.set_weights(self._weights)
+
+
+class History(keras.callbacks.Callback):
+    """Records a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy."""
+
+    def __init__(self, stage: str):
+        super().__init__()
+        self._stage = stage
+        self.rows: list[dict[str, Any]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Starts the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Adds the row."""
+        self.rows.append(
+            {
+                "stage": self._stage,
+                "epoch": epoch + 1,
+                "seconds": round(time.perf_counter() - self._start, 3),
+                "learning_rate": float(self.model.optimizer.learning_rate),
+                **{name: float(value) for name, value in (logs or {}).items()},
+            }
+        )
+
+
+class Report(keras.callbacks.Callback):
+    """Tells `kd_trainer.progress` how far training is.
+
+    Args:
+      model_name: which network is trained.
+      stage: the stage's name.
+      epochs: the stage's epochs.
+      steps_before: steps of the stages before.
+      steps_total: steps of all stages.
+      batch_size: images a step.
+    """
+
+    # The display is redrawn a few times a second; more often only costs time.
+    _INTERVAL = 0.2
+
+    def __init__(
+        self,
+        model_name: str,
+        stage: str,
+        epochs: int,
+        steps_before: int,
+        steps_total: int,
+        batch_size: int,
+    ):
+        super().__init__()
+        self._model_name, self._stage, self._epochs = model_name, stage, epochs
+        self._steps_done, self._steps_total = steps_before, steps_total
+        self._batch_size = batch_size
+        self._last_report = 0.0
+        self._images_per_second = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Starts the clock of the epoch at its second step: the first one traces the graph."""
+        self._epoch = epoch + 1
+        self._clock: tuple[int, float] | None = None
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Reports, a few times a second."""
+        self._steps_done += 1
+        now = time.perf_counter()
+        if self._clock is None:
+            self._clock = (batch, now)
+        first_step, start = self._clock
+        if batch > first_step:
+            self._images_per_second = (batch - first_step) * self._batch_size / (now - start)
+        if now - self._last_report > self._INTERVAL:
+            self._last_report = now
+            self._emit(logs, epoch_ended=False)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Reports the epoch's result."""
+        self._emit(logs, epoch_ended=True)
+
+    def _emit(self, logs: Logs, epoch_ended: bool) -> None:
+        images_left = (self._steps_total - self._steps_done) * self._batch_size
+        rate = self._images_per_second
+        progress.emit(
+            progress.Progress(
+                model=self._model_name,
+                stage=self._stage,
+                epoch=self._epoch,
+                epochs=self._epochs,
+                steps_done=self._steps_done,
+                steps=self._steps_total,
+                images_per_second=rate,
+                seconds_left=images_left / rate if rate else float("nan"),
+                logs=dict(logs or {}),
+                epoch_ended=epoch_ended,
+            )
+        )

@@ -1,0 +1,90 @@
+"""Images in memory, as augmented batches.
+
+CIFAR-100 fits into memory, and strided windows on uint8 arrays cost a tenth of what a per-image
+`tf.data` pipeline does; nothing here knows a backend.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kd_trainer.errors import DataError
+from kd_trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images `(n, 32, 32, 3)` uint8 and labels `(n,)` int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def augment(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Pads, crops at an offset of each image's own and mirrors half of the images.
+
+    Args:
+      images: uint8 `(batch, height, width, channels)`.
+      recipe: gives `crop_padding`, `pad_mode` and `flip`.
+      rng: the random state.
+
+    Returns:
+      A new array of the same shape.
+    """
+    batch, height, width, _ = images.shape
+    pad = recipe.crop_padding
+    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode=recipe.pad_mode)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))  # type: ignore[call-overload]
+    top, left = rng.integers(0, 2 * pad + 1, (2, batch))
+    # windows: (batch, offsets, offsets, channels, height, width)
+    cropped = windows[np.arange(batch), top, left].transpose(0, 2, 3, 1)
+    if not recipe.flip:
+        return np.ascontiguousarray(cropped)
+    mirrored = rng.random(batch) < 0.5
+    return np.where(mirrored[:, None, None, None], cropped[:, :, ::-1], cropped)
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled, augmented batches; each epoch is a function of the seed and its number alone.
+
+    The last, smaller batch is left out: BatchNorm wants batches of one size, and the shuffle
+    gives every image its turn.
+
+    Raises:
+      DataError: the batch is larger than the data.
+    """
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, first_epoch: int = 0):
+        super().__init__()
+        if recipe.batch_size > len(dataset):
+            raise DataError(
+                f"The batch of {recipe.batch_size} images is larger than the training split of "
+                f"{len(dataset)}. Lower recipe.batch_size or give more data."
+            )
+        self._dataset, self._recipe, self._seed = dataset, recipe, seed
+        self._epoch = first_epoch
+        self._start_epoch()
+
+    def _start_epoch(self) -> None:
+        self._order = np.random.default_rng([self._seed, self._epoch]).permutation(
+            len(self._dataset)
+        )
+
+    def __len__(self) -> int:
+        return len(self._dataset) // self._recipe.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        size = self._recipe.batch_size
+        chosen = self._order[index * size : (index + 1) * size]
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        images = augment(self._dataset.images[chosen], self._recipe, rng)
+        return images, self._dataset.labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Moves on to the next epoch's order."""
+        self._epoch += 1
+        self._start_epoch()

@@ -1,0 +1,67 @@
+"""Reads what ExampleGen wrote: TFRecords of tf.Example, and the schema's label domain."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from kd_trainer.data import Dataset
+from kd_trainer.errors import DataError
+
+IMAGE_SHAPE = (32, 32, 3)
+_FEATURES = {
+    "image": tf.io.FixedLenFeature([], tf.string),
+    "label": tf.io.FixedLenFeature([], tf.int64),
+    "id": tf.io.FixedLenFeature([], tf.string),
+}
+
+
+def decode_images(raw: tf.Tensor) -> tf.Tensor:
+    """Returns uint8 images `(batch, 32, 32, 3)` of a batch of raw row-major bytes."""
+    return tf.reshape(tf.io.decode_raw(raw, tf.uint8), (-1, *IMAGE_SHAPE))
+
+
+def load(patterns: Iterable[str]) -> Dataset:
+    """Reads a split into memory, in the order of its ids, whatever order the files have.
+
+    Args:
+      patterns: glob patterns of the split's files.
+
+    Raises:
+      DataError: there is no file or no record.
+    """
+    patterns = list(patterns)
+    files = [file for pattern in patterns for file in tf.io.gfile.glob(pattern)]
+    images: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    ids: list[np.ndarray] = []
+    for batch in tf.data.TFRecordDataset(files).batch(1000):
+        parsed = tf.io.parse_example(batch, _FEATURES)
+        images.append(decode_images(parsed["image"]).numpy())
+        labels.append(parsed["label"].numpy())
+        ids.append(parsed["id"].numpy())
+    if not images:
+        raise DataError(
+            f"No example was found at {', '.join(patterns)}. The split is empty: give more data "
+            "or another data.eval_fraction."
+        )
+    order = np.argsort(np.concatenate(ids), kind="stable")
+    return Dataset(np.concatenate(images)[order], np.concatenate(labels)[order])
+
+
+def num_classes(schema_file: str) -> int:
+    """Returns the size of the label's domain, `0..max`, in a schema file.
+
+    Raises:
+      DataError: the schema gives the feature `label` no domain that starts at 0.
+    """
+    schema = text_format.Parse(tf.io.gfile.GFile(schema_file).read(), schema_pb2.Schema())
+    for feature in schema.feature:
+        if feature.name == "label" and feature.int_domain.max > feature.int_domain.min == 0:
+            return feature.int_domain.max + 1
+    raise DataError(
+        f"The schema {schema_file} gives the feature 'label' no int_domain of 0 to the last class; "
+        "the number of classes is read there. Add `int_domain { min: 0 max: 99 }`."
+    )

@@ -1,0 +1,131 @@
+"""FitNet: the student first learns the teacher's features (hints), then the task.
+
+Romero et al., "FitNets: Hints for Thin Deep Nets", 2015. The hint stage minimises the squared
+difference between the teacher's features and the student's, seen through connectors, and trains
+only what leads to the hinted taps. Then the student is trained on the labels, or by Soft-logits.
+
+Presets: `seed`, hints of all three stages, summed over height, width and channels, for 0.4 of
+the recipe's epochs on top, at a constant rate, then the task alone; `paper`, one middle hint,
+half the sum of squares, then Soft-logits at T = 3 whose weight falls from 4 to 1; `crd`, one
+stage, CE + 100 times the mean square at `stage2` (Tian et al., 2020).
+
+The seed maps a teacher of another width down to the student, which lets the loss collapse (both
+sides of the difference are trained); here the connector is on the student's side, as in the
+paper. On networks of one width, the seed's own case, there is no connector, as in the seed.
+"""
+
+import math
+from typing import ClassVar, Literal
+
+import keras
+from pydantic import Field
+
+from kd_trainer.adapters import conv_regressor
+from kd_trainer.losses import hint, kl_divergence
+from kd_trainer.methods.base import Method, MethodConfig, Shapes, Stage, Taps, Tensor
+
+
+class FitNetConfig(MethodConfig):
+    """Hyper-parameters of FitNet."""
+
+    taps: tuple[str, ...] = Field(min_length=1, description="what is hinted, in both networks")
+    connector: Literal["always", "where_shapes_differ"]
+    reduction: Literal["mean", "sum"] = Field(description="over height, width and channels")
+    hint_weight: float = Field(gt=0, description="weight of the hint term")
+    hint_epochs: float = Field(
+        ge=0, description="length of the hint stage as a share of the recipe's epochs; 0: one stage"
+    )
+    temperature: float = Field(3.0, gt=0, description="of the divergence")
+    kl_weights: tuple[float, float] = Field(
+        (0.0, 0.0), description="weight of the divergence at the start and the end, T² included"
+    )
+
+
+class FitNet(Method):
+    """FitNet (Romero et al., 2015)."""
+
+    Config = FitNetConfig
+    PRESETS: ClassVar = {
+        "seed": {
+            "taps": ("stage1", "stage2", "stage3"),
+            "connector": "where_shapes_differ",
+            "reduction": "sum",
+            "hint_weight": 1.0,
+            "hint_epochs": 0.4,
+        },
+        "paper": {
+            "taps": ("stage2",),
+            "connector": "always",
+            "reduction": "sum",
+            "hint_weight": 0.5,
+            "hint_epochs": 0.4,
+            "kl_weights": (4.0, 1.0),
+        },
+        "crd": {
+            "taps": ("stage2",),
+            "connector": "always",
+            "reduction": "mean",
+            "hint_weight": 100.0,
+            "hint_epochs": 0.0,
+        },
+    }
+
+    def adapters(self, student: Shapes, teacher: Shapes) -> dict[str, keras.Layer]:
+        """A convolutional regressor a tap, from the student's shape to the teacher's."""
+        always = self.config.connector == "always"
+        return {
+            tap: conv_regressor(student[tap], teacher[tap], name=f"{tap}_regressor")
+            for tap in self.config.taps
+            if always or student[tap] != teacher[tap]
+        }
+
+    def stages(self, epochs: int) -> tuple[Stage, ...]:
+        """The hint stage and the task stage, or one that has both."""
+        config = self.config
+        hints = {"hint": config.hint_weight}
+        if not config.hint_epochs:
+            return (
+                Stage(
+                    name="distil",
+                    epochs=epochs,
+                    student_taps=config.taps,
+                    teacher_taps=config.taps,
+                    terms=self._hint_terms,
+                    weights=hints,
+                ),
+            )
+        hint_stage = Stage(
+            name="hint",
+            epochs=max(1, round(config.hint_epochs * epochs)),
+            student_taps=config.taps,
+            teacher_taps=config.taps,
+            terms=self._hint_terms,
+            weights=hints,
+            task_weight=0.0,
+            schedule="constant",
+        )
+        if not any(config.kl_weights):
+            return hint_stage, Stage(name="task", epochs=epochs)
+        start, end = config.kl_weights
+        return hint_stage, Stage(
+            name="distil",
+            epochs=epochs,
+            student_taps=("logits",),
+            teacher_taps=("logits",),
+            terms=self._kl_terms,
+            weights={"kl": lambda done: start + (end - start) * done},
+        )
+
+    def _hint_terms(self, student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
+        total: Tensor = 0.0
+        for tap in self.config.taps:
+            mean = hint(student[tap], teacher[tap])
+            elements = 1
+            if self.config.reduction == "sum":
+                elements = math.prod(teacher[tap].shape[1:])
+            total = total + elements * mean
+        return {"hint": total}
+
+    def _kl_terms(self, student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
+        divergence = kl_divergence(student["logits"], teacher["logits"], self.config.temperature)
+        return {"kl": divergence}

@@ -1,0 +1,49 @@
+"""Networks by name.
+
+A network is a functional `keras.Model` from raw uint8 images `(batch, 32, 32, 3)` to logits; the
+normalisation is its first layer, so training and serving cannot differ.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kd_trainer.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import keras
+
+_NARROW = {"stem_width": 16, "stage_widths": (16, 32, 64)}
+_WIDE = {"stem_width": 32, "stage_widths": (64, 128, 256)}
+
+# A builder and its arguments; builders are imported when asked for: they need Keras, this does not.
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{
+        f"resnet{depth}{suffix}": ("kd_trainer.networks.resnet:resnet", {"depth": depth, **widths})
+        for suffix, depths, widths in [("", (8, 20, 32, 56, 110), _NARROW), ("x4", (8, 32), _WIDE)]
+        for depth in depths
+    },
+}
+
+
+def build(name: str, num_classes: int) -> "keras.Model":
+    """Builds a network by its name.
+
+    Args:
+      name: a key of `NETWORKS`.
+      num_classes: the number of logits.
+
+    Raises:
+      ConfigError: no network has that name.
+    """
+    builder, arguments = NETWORKS[check_name(name)]
+    module, function = builder.split(":")
+    return getattr(importlib.import_module(module), function)(
+        num_classes=num_classes, name=name, **arguments
+    )
+
+
+def check_name(name: str) -> str:
+    """Returns the name if a network has it, else raises a `ConfigError` with the nearest ones."""
+    if name not in NETWORKS:
+        raise ConfigError(f"There is no network named {name!r}. {nearest(name, list(NETWORKS))}")
+    return name

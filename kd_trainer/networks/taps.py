@@ -1,0 +1,41 @@
+"""The taps of a network: the outputs that methods read.
+
+A tap is the output of the layer of that name: `stem`, `stage1`.. `stage3` (after the ReLU;
+`<tap>_preact` before it), `pooled`, `logits`. Inner layers hold `_block` in their names and are
+not listed.
+"""
+
+from collections.abc import Iterable
+
+import keras
+
+from kd_trainer.errors import ConfigError, nearest
+
+
+def tap_shapes(network: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Returns the shape, without the batch, of each tap that a network offers."""
+    return {
+        layer.name: tuple(layer.output.shape[1:])
+        for layer in network.layers
+        if "_block" not in layer.name and not isinstance(layer, keras.layers.InputLayer)
+    }
+
+
+def tapped(network: keras.Model, taps: Iterable[str]) -> keras.Model:
+    """Returns a model that shares the network's layers and gives `{tap: output}` in one pass.
+
+    Only the layers that lead to the taps are part of it.
+
+    Raises:
+      ConfigError: the network has no tap of that name.
+    """
+    shapes = tap_shapes(network)
+    taps = list(taps)
+    for tap in taps:
+        if tap not in shapes:
+            raise ConfigError(
+                f"The network {network.name!r} has no tap named {tap!r}. "
+                f"{nearest(tap, list(shapes))}"
+            )
+    outputs = {tap: network.get_layer(tap).output for tap in taps}
+    return keras.Model(network.inputs[0], outputs, name=f"{network.name}_taps")

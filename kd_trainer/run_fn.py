@@ -1,0 +1,45 @@
+"""What TFX's Trainer calls to train the teacher and the baseline."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from kd_trainer.examples import load, num_classes
+from kd_trainer.export import export
+from kd_trainer.recipe import Recipe
+from kd_trainer.training import train_alone
+
+
+class FnArgs(Protocol):
+    """What is read of TFX's `FnArgs`."""
+
+    train_files: list[str]
+    eval_files: list[str]
+    schema_path: str
+    serving_model_dir: str
+    model_run_dir: str
+    custom_config: dict[str, Any]
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains a network on the labels alone and exports it.
+
+    Args:
+      fn_args: `custom_config` holds `name` (what the network is called while it trains),
+        `network`, `recipe`, `seed` and `validate` (whether the eval files are an eval split).
+
+    Raises:
+      UserError: the data or the configuration cannot be trained on.
+      FloatingPointError: the loss is not finite.
+    """
+    config = fn_args.custom_config
+    network = train_alone(
+        config["network"],
+        num_classes(fn_args.schema_path),
+        Recipe.model_validate(config["recipe"]),
+        config["seed"],
+        train_set=load(fn_args.train_files),
+        eval_set=load(fn_args.eval_files) if config["validate"] else None,
+        name=config["name"],
+        log_dir=Path(fn_args.model_run_dir),
+    )
+    export(network, fn_args.serving_model_dir)

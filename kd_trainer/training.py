@@ -1,0 +1,202 @@
+"""Training of a network through the stages of a method, or without a teacher."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kd_trainer import callbacks
+from kd_trainer.data import Dataset, TrainingBatches
+from kd_trainer.distiller import Distiller
+from kd_trainer.errors import ConfigError
+from kd_trainer.methods.base import Method, Stage
+from kd_trainer.networks import build
+from kd_trainer.networks.taps import tap_shapes
+from kd_trainer.recipe import Recipe
+from kd_trainer.schedules import learning_rate
+
+_EVAL_BATCH = 250
+
+
+def train(
+    network: keras.Model,
+    stages: Sequence[Stage],
+    recipe: Recipe,
+    train_set: Dataset,
+    eval_set: Dataset | None,
+    seed: int,
+    name: str,
+    log_dir: Path | None = None,
+    **distiller_arguments: Any,
+) -> list[dict[str, Any]]:
+    """Trains a network in place, stage after stage.
+
+    Args:
+      network: what is trained.
+      stages: what each phase minimises; each has an optimizer and a schedule of its own.
+      recipe: the optimisation.
+      train_set: what is trained on.
+      eval_set: what the epochs are measured on, and the best one chosen by; None for neither.
+      seed: of the order and the augmentation.
+      name: what the network is called in the progress display.
+      log_dir: where TensorBoard's logs and `history.json` go.
+      **distiller_arguments: teacher, adapters and teacher mode, as `Distiller` takes them.
+
+    Returns:
+      The history: a row an epoch.
+
+    Raises:
+      ConfigError: the best epoch is to be kept and there is no eval split.
+      DataError: the batch is larger than the data.
+      FloatingPointError: a loss is not finite; the term is named.
+    """
+    if recipe.keep == "best" and eval_set is None:
+        raise ConfigError(
+            "recipe.keep is 'best', but there is no eval split to choose by. "
+            "Set data.eval_fraction above 0 or recipe.keep to 'last'."
+        )
+    history: list[dict[str, Any]] = []
+    epochs_before, epochs_total = 0, sum(stage.epochs for stage in stages)
+    for position, stage in enumerate(stages):
+        batches = TrainingBatches(train_set, recipe, seed, first_epoch=epochs_before)
+        steps = len(batches)
+        distiller = Distiller(
+            network, stage, weight_decay=recipe.weight_decay, **distiller_arguments
+        )
+        distiller.compile(
+            optimizer=keras.optimizers.SGD(
+                learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
+                momentum=recipe.momentum,
+                nesterov=recipe.nesterov,
+            ),
+            # XLA makes these steps slower on the CPU.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        record = callbacks.History(stage.name)
+        watchers = [
+            callbacks.WeightProgress(),
+            callbacks.StopOnNonFinite(),
+            record,
+            callbacks.Report(
+                name,
+                stage.name,
+                stage.epochs,
+                epochs_before * steps,
+                epochs_total * steps,
+                recipe.batch_size,
+            ),
+        ]
+        if recipe.keep == "best" and position == len(stages) - 1:
+            watchers.append(callbacks.KeepBest(network))
+        if log_dir is not None:
+            watchers.append(keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False))
+        validate = eval_set is not None and stage.task_weight > 0
+        distiller.fit(
+            batches,
+            epochs=stage.epochs,
+            validation_data=(eval_set.images, eval_set.labels) if eval_set and validate else None,
+            validation_batch_size=_EVAL_BATCH,
+            callbacks=watchers,
+            verbose=0,
+        )
+        history += record.rows
+        epochs_before += stage.epochs
+    if log_dir is not None:
+        (log_dir / "history.json").write_text(json.dumps(history, indent=1))
+    return history
+
+
+def train_alone(
+    network_name: str, num_classes: int, recipe: Recipe, seed: int, **data: Any
+) -> keras.Model:
+    """Builds a network and trains it on the labels alone, as the teacher and the baseline are.
+
+    Args:
+      network_name: a name of `kd_trainer.networks`.
+      num_classes: number of logits.
+      recipe: the optimisation.
+      seed: of the initial weights, the order and the augmentation.
+      **data: what `train` takes beside.
+
+    Returns:
+      The trained network.
+    """
+    keras.utils.set_random_seed(seed)
+    network = build(network_name, num_classes)
+    train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
+    return network
+
+
+def distil(
+    teacher: keras.Model,
+    student_name: str,
+    method: Method,
+    num_classes: int,
+    recipe: Recipe,
+    seed: int,
+    **data: Any,
+) -> tuple[keras.Model, list[dict[str, Any]]]:
+    """Builds a student and trains it with a teacher by a method.
+
+    The student starts from the weights that the same network trained alone starts from.
+
+    Args:
+      teacher: the trained teacher; it is not changed.
+      student_name: a name of `kd_trainer.networks`.
+      method: the method.
+      num_classes: number of logits.
+      recipe: the optimisation.
+      seed: of the initial weights, the order and the augmentation.
+      **data: what `train` takes beside.
+
+    Returns:
+      The trained student, without teacher and adapters, and the history.
+
+    Raises:
+      ConfigError: the networks' taps do not fit the method or each other.
+    """
+    keras.utils.set_random_seed(seed)
+    student = build(student_name, num_classes)
+    adapters = fit_taps(teacher, student, method, recipe.epochs)
+    history = train(
+        student,
+        method.stages(recipe.epochs),
+        recipe,
+        seed=seed,
+        teacher=teacher,
+        adapters=adapters,
+        teacher_training=method.teacher_training,
+        **data,
+    )
+    return student, history
+
+
+def fit_taps(
+    teacher: keras.Model, student: keras.Model, method: Method, epochs: int
+) -> dict[str, keras.Layer]:
+    """Checks that both networks have what a method reads and returns the method's adapters.
+
+    Raises:
+      ConfigError: a tap does not exist, the adapters cannot bridge it, or the networks' logits
+        differ in number.
+    """
+    for stage in method.stages(epochs):
+        Distiller(student, stage, teacher)
+    student_shapes, teacher_shapes = tap_shapes(student), tap_shapes(teacher)
+    if student_shapes["logits"] != teacher_shapes["logits"]:
+        raise ConfigError(
+            f"The teacher {teacher.name!r} has {teacher_shapes['logits'][0]} classes, the student "
+            f"{student.name!r} {student_shapes['logits'][0]}. They must be trained for the same."
+        )
+    return method.adapters(student_shapes, teacher_shapes)
+
+
+def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:
+    """Returns `top1` and `top5`, the shares of images whose label is among the first logits."""
+    logits = network.predict(dataset.images, batch_size=_EVAL_BATCH, verbose=0)
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :5]
+    hits = order == dataset.labels[:, None]
+    return {"top1": float(hits[:, 0].mean()), "top5": float(hits.any(axis=1).mean())}

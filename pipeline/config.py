@@ -1,0 +1,214 @@
+"""What a run is: one typed, validated document, made of a preset and overrides.
+
+Everything that a component is given derives from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kd_trainer.errors import ConfigError, nearest
+from kd_trainer.networks import check_name
+from kd_trainer.recipe import Recipe
+
+PRESETS = Path(__file__).with_name("presets")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Where the images come from and how they are split."""
+
+    path: str | None = Field(
+        None, description="archive or folder of CIFAR-100; null: the sample in the repository"
+    )
+    download: bool = Field(False, description="fetch the official archive into the workdir")
+    limit: int | None = Field(None, ge=1, description="first records of each official file")
+    eval_fraction: float = Field(
+        0.1, ge=0, lt=1, description="share of the training set kept for choices; 0: no eval split"
+    )
+    schema_path: str | None = Field(
+        None, description="what the data must look like; null: schemas/cifar100.pbtxt"
+    )
+
+
+class NetworkConfig(_Section):
+    """A network by its name."""
+
+    network: str
+
+    @model_validator(mode="after")
+    def _known(self) -> "NetworkConfig":
+        check_name(self.network)
+        return self
+
+
+class TeacherConfig(NetworkConfig):
+    """The teacher, and how it is trained where that differs from the run's recipe."""
+
+    recipe: Recipe = Field(description="what is not given is as in the run's recipe")
+
+
+class GateConfig(_Section):
+    """When the student is good enough, on the test split."""
+
+    min_accuracy: float = Field(ge=0, le=1, description="lower bound of the top-1 accuracy")
+    min_change: float = Field(
+        ge=-1, le=1, description="lower bound of top-1 minus the baseline's; below 0: a tolerance"
+    )
+    baseline: Literal["champion", "from_scratch"] = Field(
+        "champion",
+        description="the newest pushed version (the first run: from_scratch), or the same student "
+        "trained without a teacher",
+    )
+
+
+class PushConfig(_Section):
+    """Where a blessed student goes."""
+
+    directory: str | None = Field(
+        None, description="versions are pushed below it; null: <workdir>/serving/<name>"
+    )
+
+
+class RunConfig(_Section):
+    """A run."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="the pipeline's name")
+    seed: int = Field(0, ge=0, description="of initial weights, order and augmentation")
+    data: DataConfig = DataConfig()
+    teacher: TeacherConfig
+    student: NetworkConfig
+    method: dict[str, Any] = Field(description="name, preset and hyper-parameters")
+    recipe: Recipe
+    gate: GateConfig
+    push: PushConfig = PushConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _teacher_recipe_inherits(cls, document: Any) -> Any:
+        teacher = {**document.get("teacher", {})}
+        teacher["recipe"] = {**document.get("recipe", {}), **teacher.get("recipe", {})}
+        return {**document, "teacher": teacher}
+
+    @model_validator(mode="after")
+    def _best_needs_eval(self) -> "RunConfig":
+        for recipe in (self.recipe, self.teacher.recipe):
+            if recipe.keep == "best" and not self.data.eval_fraction:
+                raise ConfigError(
+                    "recipe.keep is 'best' and data.eval_fraction is 0: there is no eval split to "
+                    "choose the best epoch by. Set data.eval_fraction above 0 or recipe.keep=last."
+                )
+        return self
+
+
+def presets() -> list[str]:
+    """Returns the names of the presets."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Makes a run's configuration.
+
+    Args:
+      preset: a name of `presets()`.
+      overrides: `key.sub=value`, where the value is YAML.
+
+    Raises:
+      ConfigError: unknown preset, key or name, each with the nearest known ones; a value out of
+        its range; an override without `=`.
+    """
+    if preset not in presets():
+        raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
+    document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
+    for override in overrides:
+        _apply(document, override)
+    return validate(document)
+
+
+def validate(document: Mapping[str, Any]) -> RunConfig:
+    """Validates a document and fills in the method's preset.
+
+    Raises:
+      ConfigError: as `load`.
+    """
+    try:
+        config = RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, RunConfig)) from None
+    return config.model_copy(update={"method": resolve_method(config.method)})
+
+
+def resolve_method(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a method's specification with every hyper-parameter filled in.
+
+    Raises:
+      ConfigError: no name, or unknown name, preset or hyper-parameter.
+    """
+    from kd_trainer import methods  # Keras is loaded for a method, not for a table of names
+
+    if "name" not in spec:
+        raise ConfigError(f"method.name is missing. {nearest('', list(methods.METHODS))}")
+    try:
+        method = methods.create(spec)
+    except ValidationError as error:
+        config_class = methods.method_class(spec["name"]).Config
+        raise ConfigError(_explain(error, config_class, prefix="method.")) from None
+    return {
+        "name": spec["name"],
+        "preset": method.preset,
+        **method.config.model_dump(mode="json"),
+    }
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator:
+        raise ConfigError(
+            f"--set takes key=value, such as method.name=fitnet; {override!r} has no '='."
+        )
+    *parents, last = key.strip().split(".")
+    section = document
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise ConfigError(
+                f"--set {override}: {parent!r} is a value and has no keys of its own."
+            )
+    if key == "method.name" and section.get("name") != value:
+        # Another method's preset and hyper-parameters do not apply to this one.
+        section.clear()
+    try:
+        section[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """Turns pydantic's findings into lines that name the key, what was found and what fits."""
+    return "\n".join(_line(details, model, prefix) for details in error.errors())
+
+
+def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
+    location = [part for part in details["loc"] if isinstance(part, str)]
+    key = prefix + ".".join(location)
+    if details["type"] == "extra_forbidden":
+        return (
+            f"There is no key {key!r}. {nearest(location[-1], _known_keys(model, location[:-1]))}"
+        )
+    if details["type"] == "missing":
+        return f"The key {key!r} is missing."
+    if details["type"] == "value_error" and isinstance(details["ctx"]["error"], ConfigError):
+        return f"{key}: {details['ctx']['error']}" if key else str(details["ctx"]["error"])
+    return f"{key}: {details['msg']}, found {details['input']!r}."
+
+
+def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    for part in path:
+        model = model.model_fields[part].annotation  # type: ignore[assignment]
+    return list(model.model_fields)

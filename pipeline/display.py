@@ -1,0 +1,133 @@
+"""What a person sees of a run: a line a node, a live bar for training, a table at the end."""
+
+import math
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from kd_trainer import progress
+from pipeline.local_runner import NodeEvent
+from pipeline.outcome import Outcome
+
+
+class RunDisplay:
+    """Shows a run as it goes.
+
+    On a terminal the running node has a live line; elsewhere each node has a line as it starts
+    and one as it ends, and training a line an epoch.
+
+    Args:
+      console: where to.
+    """
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._live: Progress | None = None
+        self.run_id = ""
+        self.failed: NodeEvent | None = None
+
+    def on_node(self, event: NodeEvent) -> None:
+        """Shows a node's start or end, and remembers the run and the node that failed."""
+        self.run_id = event.run_id
+        if event.seconds is None:
+            self._start(event.node)
+            return
+        self._stop()
+        if event.error is not None:
+            self.failed = event
+            mark, note = "[red]✗[/]", "failed"
+        elif event.cached:
+            mark, note = "[dim]✓[/]", "[dim]cached[/]"
+        else:
+            mark, note = "[green]✓[/]", ""
+        self._console.print(f"{mark} {event.node:<22}{event.seconds:7.1f} s  {note}".rstrip())
+
+    def on_training(self, moment: progress.Progress) -> None:
+        """Shows how far training is."""
+        logs = "  ".join(f"{name} {value:.3f}" for name, value in _shown(moment.logs).items())
+        left = "" if math.isnan(moment.seconds_left) else f", {_clock(moment.seconds_left)} left"
+        epoch = f"{moment.stage} {moment.epoch}/{moment.epochs}"
+        detail = f"{epoch}  {logs}  {moment.images_per_second:.0f} images/s{left}"
+        if self._live is not None:
+            self._live.update(
+                self._live.task_ids[0],
+                completed=moment.steps_done,
+                total=moment.steps,
+                detail=detail,
+            )
+        elif moment.epoch_ended:
+            self._console.print(f"    {detail}", highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Ends the live line, however the run ended."""
+        self._stop()
+
+    def _start(self, node: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(f"▸ {node}")
+            return
+        self._live = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._live.add_task(node, total=None, detail="")
+        self._live.start()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def show_outcome(console: Console, outcome: Outcome) -> None:
+    """Prints the table, what the gate decided and why, and where the student is."""
+    table = Table(title="On the test split", title_justify="left")
+    for heading in ("", "network"):
+        table.add_column(heading)
+    for heading in ("top-1", "top-5", "parameters"):
+        table.add_column(heading, justify="right")
+    for row in outcome.rows:
+        table.add_row(
+            row.role,
+            row.network,
+            f"{row.top1:.2%}",
+            f"{row.top5:.2%}",
+            "–" if row.parameters is None else f"{row.parameters:,}",
+        )
+    console.print()
+    console.print(table)
+    console.print(f"Baseline: {escape(outcome.baseline_reason)}.", highlight=False)
+    for bound in outcome.bounds:
+        verdict = "[green]pass[/]" if bound.passed else "[red]refuse[/]"
+        console.print(
+            f"Gate: {bound.metric} is {bound.value:+.4f}, must be at least "
+            f"{bound.minimum:+.4f}: {verdict}",
+            highlight=False,
+        )
+    if outcome.pushed_to:
+        console.print("[bold green]Blessed.[/] The student is in service at")
+        console.print(f"  {escape(outcome.pushed_to)}", highlight=False, soft_wrap=True)
+    else:
+        console.print("[bold red]Refused:[/] nothing was pushed.")
+
+
+def _shown(logs: dict[str, float]) -> dict[str, float]:
+    """Leaves out the validation's own losses: its accuracy is what is looked at."""
+    return {
+        name: value
+        for name, value in logs.items()
+        if not name.startswith("val_") or name == "val_accuracy"
+    }
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

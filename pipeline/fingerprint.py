@@ -1,0 +1,66 @@
+"""Fingerprints of code and files, which TFX's cache does not look at by itself."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+_PACKAGES = ("components", "kd_trainer")
+# What executes our code: another version may compute something else.
+_LIBRARIES = ("apache-beam", "keras", "numpy", "tensorflow", "tfx")
+
+
+def libraries() -> dict[str, str]:
+    """Returns the versions of the libraries that results depend on."""
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def code(*modules: str) -> str:
+    """Returns a hash of modules, of all of our own that they import, and of the libraries.
+
+    Args:
+      *modules: dotted names, such as `kd_trainer.run_fn`.
+    """
+    digest = hashlib.sha256(repr(libraries()).encode())
+    for path in sorted(_closure(modules)):
+        digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def file(path: Path) -> str:
+    """Returns a hash of a file's content and of the libraries."""
+    return hashlib.sha256(repr(libraries()).encode() + path.read_bytes()).hexdigest()
+
+
+def _closure(modules: tuple[str, ...]) -> set[Path]:
+    found: set[Path] = set()
+    waiting = list(modules)
+    while waiting:
+        for path in _files(waiting.pop()):
+            if path not in found:
+                found.add(path)
+                waiting += _imports(path)
+    return found
+
+
+def _files(module: str) -> Iterator[Path]:
+    """Yields a module's file and those of the packages that importing it runs."""
+    parts = module.split(".")
+    if parts[0] not in _PACKAGES:
+        return
+    for end in range(1, len(parts) + 1):
+        base = _ROOT.joinpath(*parts[:end])
+        for path in (base / "__init__.py", base.with_suffix(".py")):
+            if path.is_file():
+                yield path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # A name may be a submodule; if it is none, its file is not found.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,150 @@
+"""The pipeline: which components a run chains."""
+
+import shutil
+
+from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+
+from components.anomaly_gate.component import AnomalyGate
+from components.atomic_pusher.component import AtomicPusher
+from components.baseline_selector.component import BaselineSelector
+from components.cifar100_example_gen.component import Cifar100ExampleGen
+from components.distill_trainer.component import DistillTrainer
+from components.serving_versions import versions
+from kd_trainer import methods
+from kd_trainer.networks import NETWORKS
+from kd_trainer.recipe import Recipe
+from pipeline import fingerprint, gate
+from pipeline.plan import Plan
+
+
+def create_pipeline(plan: Plan) -> Pipeline:
+    """Chains the components of a run.
+
+    Each component is given a hash of the code that it runs, and the schema lies under a path of
+    its content's, so that TFX's cache never serves what edited code or an edited schema would
+    make different.
+    """
+    config, data = plan.config, plan.config.data
+
+    example_gen = Cifar100ExampleGen(
+        source=plan.source,
+        data_fingerprint=plan.data_fingerprint,
+        eval_fraction=data.eval_fraction,
+        limit=data.limit,
+        code_fingerprint=fingerprint.code("components.cifar100_example_gen.executor"),
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples)
+    schema_gen = ImportSchemaGen(schema_file=str(plan.imported_schema))
+    schema = schema_gen.outputs["schema"]
+    validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    anomaly_gate = AnomalyGate(
+        anomalies=validator.outputs["anomalies"],
+        code_fingerprint=fingerprint.code("components.anomaly_gate.executor"),
+    )
+
+    def trainer(name: str, network: str, recipe: Recipe) -> Trainer:
+        # The Trainer must be given eval splits; without one it gets what run_fn then leaves alone.
+        eval_split = "eval" if data.eval_fraction else "train"
+        node = Trainer(
+            run_fn="kd_trainer.run_fn.run_fn",
+            examples=examples,
+            schema=schema,
+            train_args=trainer_pb2.TrainArgs(splits=["train"]),
+            eval_args=trainer_pb2.EvalArgs(splits=[eval_split]),
+            custom_config={
+                "name": name,
+                "network": network,
+                "recipe": recipe.model_dump(mode="json"),
+                "seed": config.seed,
+                "validate": bool(data.eval_fraction),
+                "code_fingerprint": fingerprint.code("kd_trainer.run_fn", _network_module(network)),
+            },
+        ).with_id(f"Trainer.{name}")
+        node.add_upstream_node(anomaly_gate)
+        return node
+
+    teacher = trainer("teacher", config.teacher.network, config.teacher.recipe)
+    from_scratch = trainer("baseline", config.student.network, config.recipe)
+    distill_trainer = DistillTrainer(
+        examples=examples,
+        schema=schema,
+        teacher=teacher.outputs["model"],
+        config={
+            "student": config.student.network,
+            "method": config.method,
+            "recipe": config.recipe.model_dump(mode="json"),
+            "seed": config.seed,
+        },
+        code_fingerprint=fingerprint.code(
+            "components.distill_trainer.executor",
+            _network_module(config.student.network),
+            methods.METHODS[config.method["name"]].split(":")[0],
+        ),
+    )
+    student = distill_trainer.outputs["model"]
+
+    # The newest version at launch: it makes the cache see that another one has been pushed.
+    observed_version = "".join(versions(str(plan.push_directory))[-1:])
+    selector = BaselineSelector(
+        from_scratch=from_scratch.outputs["model"],
+        candidate=student,
+        policy=config.gate.baseline,
+        push_directory=str(plan.push_directory),
+        observed_version=observed_version,
+        code_fingerprint=fingerprint.code("components.baseline_selector.executor"),
+    )
+    evaluator = Evaluator(
+        examples=examples,
+        example_splits=["test"],
+        model=student,
+        baseline_model=selector.outputs["model"],
+        eval_config=gate.eval_config(config.gate),
+    )
+    pusher = AtomicPusher(
+        model=student,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(
+                base_directory=str(plan.push_directory)
+            )
+        ),
+        custom_config={
+            "observed_version": observed_version,
+            "code_fingerprint": fingerprint.code("components.atomic_pusher.executor"),
+        },
+    ).with_id("Pusher")
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(plan.pipeline_root),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(plan.metadata)),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            validator,
+            anomaly_gate,
+            teacher,
+            from_scratch,
+            distill_trainer,
+            selector,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+    )
+
+
+def import_schema(plan: Plan) -> None:
+    """Copies the schema to the path that the graph names."""
+    plan.imported_schema.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(plan.schema, plan.imported_schema)
+
+
+def _network_module(name: str) -> str:
+    return NETWORKS[name][0].split(":")[0]

@@ -1,0 +1,125 @@
+"""A run, checked: the configuration, the data it was held against, the places it will use.
+
+Whatever can be found wrong before anything runs is found here.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.cifar100_example_gen import download, output, reader
+from components.cifar100_example_gen.sample import SAMPLE
+from kd_trainer.errors import ConfigError
+from pipeline import fingerprint
+from pipeline.config import RunConfig
+from schemas import CIFAR100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the graph is made of.
+
+    Attributes:
+      config: the run.
+      workdir: absolute; everything is written below it, except what `push.directory` moves.
+      source: the data's archive or folder, absolute.
+      data_fingerprint: of the images and labels in it.
+      counts: examples of each split.
+      schema: the schema's file.
+      num_classes: the size of the label's domain in it.
+    """
+
+    config: RunConfig
+    workdir: Path
+    source: str
+    data_fingerprint: str
+    counts: dict[str, int]
+    schema: Path
+    num_classes: int
+
+    @property
+    def pipeline_root(self) -> Path:
+        """Where the artifacts are."""
+        return self.workdir / "pipelines" / self.config.name
+
+    @property
+    def metadata(self) -> Path:
+        """ML Metadata's SQLite file, one for the workdir."""
+        return self.workdir / "metadata.sqlite"
+
+    @property
+    def push_directory(self) -> Path:
+        """What the pushed versions are below."""
+        chosen = self.config.push.directory
+        return Path(chosen).absolute() if chosen else self.workdir / "serving" / self.config.name
+
+    @property
+    def imported_schema(self) -> Path:
+        """Where the schema is copied to, by its content: TFX's cache looks at the path alone."""
+        return self.workdir / "schemas" / fingerprint.file(self.schema)[:16] / "schema.pbtxt"
+
+
+def make(config: RunConfig, workdir: Path, source: str) -> Plan:
+    """Checks a run against its data and its networks.
+
+    Args:
+      config: the run.
+      workdir: absolute.
+      source: what `locate` gave.
+
+    Raises:
+      ConfigError: the schema is missing, the batch is larger than the training split, or the
+        networks' taps do not fit the method.
+      DataError: the data is missing or not CIFAR-100, or a split is empty.
+    """
+    schema = Path(config.data.schema_path or CIFAR100)
+    if not schema.is_file():
+        raise ConfigError(f"data.schema_path: there is no file {str(schema)!r}.")
+    summary, records = reader.load(source)
+    splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
+    counts = {name: len(split) for name, split in splits.items()}
+    for key, recipe in [("recipe", config.recipe), ("teacher.recipe", config.teacher.recipe)]:
+        if recipe.batch_size > counts["train"]:
+            raise ConfigError(
+                f"{key}.batch_size is {recipe.batch_size}, but the training split has only "
+                f"{counts['train']} images. Lower the batch size, or give more data "
+                "(data.limit, data.path)."
+            )
+    return Plan(
+        config=config,
+        workdir=workdir,
+        source=source,
+        data_fingerprint=summary.fingerprint,
+        counts=counts,
+        schema=schema,
+        num_classes=_check_networks(config, schema),
+    )
+
+
+def locate(config: RunConfig, workdir: Path) -> str:
+    """Returns the absolute path of the run's data, having fetched it if that was asked for.
+
+    Raises:
+      ConfigError: both a path and the download are asked for.
+      DataError: the download failed.
+    """
+    data = config.data
+    if data.path and data.download:
+        raise ConfigError(
+            f"data.path is {data.path!r} and data.download is true: give one of the two."
+        )
+    if data.download:
+        return str(download.fetch(workdir / "downloads"))
+    return os.path.abspath(data.path) if data.path else str(SAMPLE)
+
+
+def _check_networks(config: RunConfig, schema: Path) -> int:
+    """Builds both networks and holds them against the method; returns the number of classes."""
+    from kd_trainer import examples, methods, training
+    from kd_trainer.networks import build
+
+    classes = examples.num_classes(str(schema))
+    teacher = build(config.teacher.network, classes)
+    student = build(config.student.network, classes)
+    training.fit_taps(teacher, student, methods.create(config.method), config.recipe.epochs)
+    return classes

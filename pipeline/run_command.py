@@ -1,0 +1,129 @@
+"""The command `tfx-distill run`."""
+
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+
+from kd_trainer.errors import UserError
+from pipeline import config as run_config
+from pipeline import plan as run_plan
+from pipeline import workdir as run_workdir
+from pipeline.quiet import output_to
+
+PUSHED, FAILED, BAD_USAGE, REFUSED = 0, 1, 2, 3
+
+
+def run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
+    """Runs the pipeline.
+
+    Args:
+      preset: the preset's name.
+      overrides: `key=value` each.
+      workdir: where everything is written.
+
+    Returns:
+      The exit status: `PUSHED`, `REFUSED` by the gate, or `FAILED` on the way.
+
+    Raises:
+      UserError: bad usage, configuration or data, found before anything ran.
+    """
+    workdir = workdir.absolute()
+    config = _load(preset, overrides, workdir)
+    with run_workdir.in_use(workdir):
+        source = run_plan.locate(config, workdir)
+        log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+        with output_to(log) as terminal:
+            console = Console(file=terminal)
+            plan = run_plan.make(config, workdir, source)
+            _print_head(console, plan)
+            console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
+            return _execute(plan, console, log)
+
+
+def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
+    """Checks everything that `run` checks, prints the configuration and the graph, runs nothing.
+
+    Args:
+      preset: the preset's name.
+      overrides: `key=value` each.
+      workdir: where `run` would write.
+
+    Raises:
+      UserError: as `run`.
+    """
+    workdir = workdir.absolute()
+    config = _load(preset, overrides, workdir)
+    source = run_plan.locate(config, workdir)
+    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")) as terminal:
+        console = Console(file=terminal)
+        plan = run_plan.make(config, workdir, source)
+        _print_head(console, plan)
+        _print_graph(console, plan)
+        document = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        console.print(f"\nThe resolved configuration:\n\n{escape(document)}", highlight=False)
+    return PUSHED
+
+
+def _load(preset: str, overrides: Sequence[str], workdir: Path) -> run_config.RunConfig:
+    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+        config = run_config.load(preset, overrides)
+    run_workdir.check_writable(workdir)
+    return config
+
+
+def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
+    # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
+    from kd_trainer import progress
+    from pipeline import graph, local_runner, outcome
+    from pipeline.display import RunDisplay, show_outcome
+
+    # absl, in Beam's executors, parses what it finds here and refuses our own flags.
+    sys.argv = sys.argv[:1]
+    graph.import_schema(plan)
+    display = RunDisplay(console)
+    unsubscribe = progress.subscribe(display.on_training)
+    start = time.perf_counter()
+    try:
+        local_runner.run(graph.create_pipeline(plan), display.on_node)
+    except Exception as error:
+        display.close()
+        cause = display.failed.error if display.failed else error
+        where = f"{display.failed.node}: " if display.failed else ""
+        what = str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
+        console.print(f"\n[bold red]Failed.[/] {escape(where + what)}", highlight=False)
+        console.print(f"The whole story is in {escape(str(log))}", highlight=False, soft_wrap=True)
+        traceback.print_exc()  # into the log
+        return FAILED
+    finally:
+        unsubscribe()
+    result = outcome.read(plan, display.run_id)
+    show_outcome(console, result)
+    console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
+    return PUSHED if result.pushed_to else REFUSED
+
+
+def _print_head(console: Console, plan: run_plan.Plan) -> None:
+    config = plan.config
+    counts = ", ".join(f"{count:,} {split}" for split, count in plan.counts.items())
+    console.print(
+        f"[bold]{config.name}[/]: {config.teacher.network} -> {config.student.network} by "
+        f"{config.method['name']} ({config.method['preset']})",
+        highlight=False,
+    )
+    console.print(f"data: {escape(plan.source)} ({counts})", highlight=False, soft_wrap=True)
+
+
+def _print_graph(console: Console, plan: run_plan.Plan) -> None:
+    from pipeline import graph
+
+    console.print("\nThe graph, each node with what it waits for:\n")
+    for node in graph.create_pipeline(plan).components:
+        upstream = ", ".join(sorted(upstream.id for upstream in node.upstream_nodes))
+        console.print(f"  {node.id:<22}{upstream}", highlight=False, soft_wrap=True)
