@@ -37,7 +37,7 @@ SCHEDULES: dict[str, Callable[[Recipe, int, int], LearningRate]] = {
 }
 
 
-class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly over the first steps, then follows another schedule."""
 
     def __init__(self, schedule: LearningRate, steps: float):

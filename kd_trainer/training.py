@@ -200,3 +200,8 @@ def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:
     order = np.argsort(-logits, axis=1, kind="stable")[:, :5]
     hits = order == dataset.labels[:, None]
     return {"top1": float(hits[:, 0].mean()), "top5": float(hits.any(axis=1).mean())}
+
+
+def parameters(network: keras.Model) -> int:
+    """Returns the number of trainable parameters; a network that serves as teacher has none."""
+    return sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)

@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return run_command.BAD_USAGE
+    except KeyboardInterrupt:
+        print("tfx-distill: interrupted; the next run goes on after the last node that ended.")
+        return run_command.FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -92,9 +92,12 @@ class RunConfig(_Section):
     @model_validator(mode="before")
     @classmethod
     def _teacher_recipe_inherits(cls, document: Any) -> Any:
-        teacher = {**document.get("teacher", {})}
-        teacher["recipe"] = {**document.get("recipe", {}), **teacher.get("recipe", {})}
-        return {**document, "teacher": teacher}
+        teacher, recipe = document.get("teacher"), document.get("recipe")
+        if not isinstance(teacher, dict) or not isinstance(recipe, dict):
+            return document  # what is wrong is told by their own validation
+        own = teacher.get("recipe", {})
+        merged = {**recipe, **own} if isinstance(own, dict) else own
+        return {**document, "teacher": {**teacher, "recipe": merged}}
 
     @model_validator(mode="after")
     def _best_needs_eval(self) -> "RunConfig":
@@ -126,7 +129,8 @@ def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
     if preset not in presets():
         raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
     document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
-    for override in overrides:
+    # The method's name first: another method starts without the hyper-parameters of the preset's.
+    for override in sorted(overrides, key=lambda text: not text.startswith("method.name=")):
         _apply(document, override)
     return validate(document)
 
@@ -181,7 +185,6 @@ def _apply(document: dict[str, Any], override: str) -> None:
                 f"--set {override}: {parent!r} is a value and has no keys of its own."
             )
     if key == "method.name" and section.get("name") != value:
-        # Another method's preset and hyper-parameters do not apply to this one.
         section.clear()
     try:
         section[last] = yaml.safe_load(value)
@@ -191,7 +194,14 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
     """Turns pydantic's findings into lines that name the key, what was found and what fits."""
-    return "\n".join(_line(details, model, prefix) for details in error.errors())
+    errors = error.errors()
+    locations = {details["loc"] for details in errors}
+    return "\n".join(
+        _line(details, model, prefix)
+        for details in errors
+        # What the teacher's recipe inherits is told where it comes from.
+        if details["loc"][:1] != ("teacher",) or details["loc"][1:] not in locations
+    )
 
 
 def _line(details: Any, model: type[BaseModel], prefix: str) -> str:

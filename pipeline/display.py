@@ -107,8 +107,8 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     for bound in outcome.bounds:
         verdict = "[green]pass[/]" if bound.passed else "[red]refuse[/]"
         console.print(
-            f"Gate: {bound.metric} is {bound.value:+.4f}, must be at least "
-            f"{bound.minimum:+.4f}: {verdict}",
+            f"Gate: {bound.metric} is {bound.value:.2%}, must be at least "
+            f"{bound.minimum:.2%}: {verdict}",
             highlight=False,
         )
     if outcome.pushed_to:

@@ -4,7 +4,6 @@ import shutil
 
 from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 
@@ -17,7 +16,7 @@ from components.serving_versions import versions
 from kd_trainer import methods
 from kd_trainer.networks import NETWORKS
 from kd_trainer.recipe import Recipe
-from pipeline import fingerprint, gate
+from pipeline import fingerprint, gate, store
 from pipeline.plan import Plan
 
 
@@ -122,7 +121,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(plan.pipeline_root),
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(plan.metadata)),
+        metadata_connection_config=store.sqlite(plan.metadata),
         components=[
             example_gen,
             statistics_gen,

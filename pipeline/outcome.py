@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import metadata
 
 from components.artifacts import DistillationSummary
 from pipeline.gate import TOP1, TOP5
 from pipeline.plan import Plan
+from pipeline.store import sqlite
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def outputs(plan: Plan, run_id: str) -> dict[str, dict[str, metadata_store_pb2.A
       plan: says where the metadata is.
       run_id: the pipeline run's id.
     """
-    connection = metadata.sqlite_metadata_connection_config(str(plan.metadata))
-    store = metadata_store.MetadataStore(connection)
+    store = metadata_store.MetadataStore(sqlite(plan.metadata))
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     found: dict[str, dict[str, metadata_store_pb2.Artifact]] = {}
     prefix = f"{plan.config.name}."

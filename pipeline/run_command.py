@@ -97,7 +97,11 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
         cause = display.failed.error if display.failed else error
         where = f"{display.failed.node}: " if display.failed else ""
         what = str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
-        console.print(f"\n[bold red]Failed.[/] {escape(where + what)}", highlight=False)
+        console.print(
+            f"\n[bold red]Failed.[/] {escape(where + what)}",
+            highlight=False,
+            soft_wrap=True,
+        )
         console.print(f"The whole story is in {escape(str(log))}", highlight=False, soft_wrap=True)
         traceback.print_exc()  # into the log
         return FAILED

@@ -50,5 +50,5 @@ class Executor(base_executor.BaseExecutor):
             raise DataError(
                 "The data does not match the schema:\n  "
                 + "\n  ".join(lines)
-                + "\nMend the data, or the schema if it is out of date (data.schema)."
+                + "\nMend the data, or the schema if it is out of date (data.schema_path)."
             )

@@ -4,10 +4,14 @@ Romero et al., "FitNets: Hints for Thin Deep Nets", 2015. The hint stage minimis
 difference between the teacher's features and the student's, seen through connectors, and trains
 only what leads to the hinted taps. Then the student is trained on the labels, or by Soft-logits.
 
-Presets: `seed`, hints of all three stages, summed over height, width and channels, for 0.4 of
-the recipe's epochs on top, at a constant rate, then the task alone; `paper`, one middle hint,
-half the sum of squares, then Soft-logits at T = 3 whose weight falls from 4 to 1; `crd`, one
-stage, CE + 100 times the mean square at `stage2` (Tian et al., 2020).
+Presets: `upstream`, hints of all three stages, mean squares, for 0.4 of the recipe's epochs on
+top, at a constant rate, then the task alone, as the seed's later version has it; `seed`, the same
+with squares summed over height, width and channels; `paper`, one middle hint, half the sum of
+squares, then Soft-logits at T = 3 whose weight falls from 4 to 1; `crd`, one stage, CE + 100
+times the mean square at `stage2` (Tian et al., 2020).
+
+The sums of `seed` and `paper` are thousands of times a mean: at a rate of 0.1 they diverge within
+a dozen steps. They want a recipe with a rate lower by as much.
 
 The seed maps a teacher of another width down to the student, which lets the loss collapse (both
 sides of the difference are trained); here the connector is on the student's side, as in the
@@ -46,6 +50,13 @@ class FitNet(Method):
 
     Config = FitNetConfig
     PRESETS: ClassVar = {
+        "upstream": {
+            "taps": ("stage1", "stage2", "stage3"),
+            "connector": "where_shapes_differ",
+            "reduction": "mean",
+            "hint_weight": 1.0,
+            "hint_epochs": 0.4,
+        },
         "seed": {
             "taps": ("stage1", "stage2", "stage3"),
             "connector": "where_shapes_differ",

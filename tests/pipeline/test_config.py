@@ -1,0 +1,104 @@
+import pytest
+
+from kd_trainer.errors import ConfigError
+from pipeline import config
+
+
+def test_presets_are_valid():
+    assert config.presets() == ["cifar100", "quick"]
+    for preset in config.presets():
+        assert config.load(preset).name == preset
+
+
+def test_reference_preset_is_the_seeds_recipe():
+    run = config.load("cifar100")
+    assert (run.teacher.network, run.student.network) == ("resnet32x4", "resnet8x4")
+    recipe = run.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (100, 128, 0.1)
+    assert (recipe.milestones, recipe.drop, recipe.nesterov) == ((0.3, 0.6, 0.8), 0.1, True)
+    assert recipe.weight_decay == 5e-4
+    assert run.data.eval_fraction == 0
+    assert run.teacher.recipe == recipe
+
+
+def test_overrides():
+    run = config.load(
+        "quick", ["recipe.epochs=3", "data.limit=10", "name=other", "gate.baseline=from_scratch"]
+    )
+    assert (run.recipe.epochs, run.data.limit, run.name) == (3, 10, "other")
+    assert run.gate.baseline == "from_scratch"
+
+
+def test_teacher_inherits_the_recipe_and_may_differ():
+    run = config.load("quick", ["recipe.batch_size=32", "teacher.recipe.learning_rate=0.05"])
+    assert run.teacher.recipe.batch_size == 32
+    assert (run.teacher.recipe.learning_rate, run.recipe.learning_rate) == (0.05, 0.1)
+
+
+def test_method_is_resolved_to_every_hyper_parameter():
+    assert config.load("quick").method == {
+        "name": "soft_logits",
+        "preset": "crd",
+        "temperature": 4.0,
+        "task_weight": 0.1,
+        "distillation_weight": 14.4,
+    }
+
+
+def test_another_method_does_not_inherit_the_presets_of_the_first():
+    run = config.load("cifar100", ["method.name=fitnet"])
+    assert run.method["preset"] == "upstream"
+    assert "temperature" in run.method
+    assert "distillation_weight" not in run.method
+
+
+def test_hyper_parameters_survive_in_any_order():
+    run = config.load("cifar100", ["method.hint_weight=7", "method.name=fitnet"])
+    assert run.method["hint_weight"] == 7
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "expected"),
+    [
+        ("qiuck", [], ["preset named 'qiuck'", "'quick'"]),
+        ("quick", ["recipe.epoch=3"], ["'recipe.epoch'", "'epochs'"]),
+        ("quick", ["teacher.recipe.epoch=3"], ["'teacher.recipe.epoch'", "'epochs'"]),
+        ("quick", ["gates.min_accuracy=0"], ["'gates'", "'gate'"]),
+        ("quick", ["recipe.epochs=0"], ["recipe.epochs", "greater than or equal to 1", "0"]),
+        ("quick", ["recipe.epochs=many"], ["recipe.epochs", "integer", "'many'"]),
+        ("quick", ["recipe.schedule=linear"], ["recipe.schedule", "'step' or 'cosine'"]),
+        ("quick", ["gate.min_accuracy=1.5"], ["gate.min_accuracy", "1.5"]),
+        ("quick", ["data.eval_fraction=1"], ["data.eval_fraction", "less than 1"]),
+        ("quick", ["student.network=resnet9"], ["student", "'resnet9'", "'resnet8'"]),
+        ("quick", ["teacher.network=resnet32x"], ["teacher", "'resnet32x4'"]),
+        ("quick", ["method.name=fitnets"], ["method named 'fitnets'", "'fitnet'"]),
+        ("quick", ["method.preset=papr"], ["preset named 'papr'", "crd, seed"]),
+        ("quick", ["method.temprature=2"], ["'method.temprature'", "'temperature'"]),
+        ("quick", ["method.temperature=-1"], ["method.temperature", "greater than 0", "-1"]),
+        ("quick", ["recipe.epochs"], ["key=value", "'recipe.epochs'"]),
+        ("quick", ["name.x=1"], ["'name' is a value"]),
+        ("quick", ["recipe.epochs=[1"], ["not valid YAML"]),
+        ("quick", ["recipe=5"], ["recipe"]),
+        ("quick", ["teacher=5"], ["teacher"]),
+        ("quick", ["name=No Spaces"], ["name", "No Spaces"]),
+        ("cifar100", ["recipe.keep=best"], ["eval_fraction is 0", "recipe.keep"]),
+    ],
+)
+def test_mistakes_are_named(preset, overrides, expected):
+    with pytest.raises(ConfigError) as error:
+        config.load(preset, overrides)
+    for part in expected:
+        assert part in str(error.value)
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        config.load("quick", ["recipe.epochs=0", "gate.min_accuracy=2"])
+    assert "recipe.epochs" in str(error.value)
+    assert "gate.min_accuracy" in str(error.value)
+
+
+def test_an_inherited_mistake_is_told_once():
+    with pytest.raises(ConfigError) as error:
+        config.load("quick", ["recipe.epochs=0", "teacher.recipe={}"])
+    assert str(error.value).count("epochs") == 1

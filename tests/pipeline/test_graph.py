@@ -1,0 +1,59 @@
+"""The graph compiles for both places it runs in."""
+
+import re
+
+import pytest
+import yaml
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from components.cifar100_example_gen.sample import SAMPLE
+from pipeline import config, graph, plan
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("workdir")
+    return plan.make(config.load("quick"), workdir, str(SAMPLE))
+
+
+def test_upstream_nodes(quick):
+    nodes = {node.id: node for node in graph.create_pipeline(quick).components}
+    upstream = {name: {other.id for other in node.upstream_nodes} for name, node in nodes.items()}
+    # No training before the data is found to be in order.
+    assert "AnomalyGate" in upstream["Trainer.teacher"] & upstream["Trainer.baseline"]
+    assert "Trainer.teacher" in upstream["DistillTrainer"]
+    assert {"DistillTrainer", "BaselineSelector"} <= upstream["Evaluator"]
+    assert "Evaluator" in upstream["Pusher"]
+
+
+def test_it_leaves_no_trace(quick):
+    graph.create_pipeline(quick)
+    assert not list(quick.workdir.iterdir())
+
+
+def test_compiles_for_kubeflow(quick, tmp_path):
+    pipeline = graph.create_pipeline(quick)
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(use_pipeline_spec_2_1=True),
+        output_dir=str(tmp_path),
+        output_filename="quick.yaml",
+    )
+    runner.run(pipeline)
+    spec = yaml.safe_load((tmp_path / "quick.yaml").read_text())
+    assert spec["schemaVersion"] == "2.1.0"
+    assert len(spec["root"]["dag"]["tasks"]) == len(pipeline.components)
+    # Open-source Kubeflow refuses resolvers and runs no custom drivers.
+    executors = spec["deploymentSpec"]["executors"]
+    assert all(set(executor) == {"container"} for executor in executors.values())
+    ours = re.findall(r"title: (components\.\w+)", (tmp_path / "quick.yaml").read_text())
+    assert set(ours) == {"components.DistillationSummary"}
+
+
+def test_our_artifact_type_is_found_by_its_name():
+    import components
+    from components.artifacts import DistillationSummary
+
+    assert components.DistillationSummary is DistillationSummary
+    assert re.match(
+        r"^[a-z][a-z0-9-_]{2,20}[.][A-Z][a-zA-Z0-9-_]{2,49}$", DistillationSummary.TYPE_NAME
+    )

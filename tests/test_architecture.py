@@ -1,0 +1,58 @@
+"""Imports go one way, and the library stands on its own."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# What each package may import of our own and, for the library, of the outside.
+FORBIDDEN = {
+    "kd_trainer": {"components", "pipeline", "schemas", "tfx", "apache_beam", "ml_metadata"},
+    "components": {"pipeline"},
+    "schemas": {"components", "pipeline", "kd_trainer"},
+}
+# The part of the library that reads TFX's files and writes SavedModels.
+WITH_TENSORFLOW = {"examples.py", "export.py", "run_fn.py"}
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_imports_go_one_way(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files
+        for name in set(imported(path)) & FORBIDDEN[package]
+    }
+    assert not found
+
+
+def test_methods_networks_and_distiller_know_no_backend():
+    files = [p for p in (ROOT / "kd_trainer").rglob("*.py") if p.name not in WITH_TENSORFLOW]
+    assert not [path for path in files if {"tensorflow", "jax", "torch"} & set(imported(path))]
+
+
+def test_library_imports_without_tfx():
+    code = (
+        "import sys; import kd_trainer.training, kd_trainer.run_fn, kd_trainer.export; "
+        "print([m for m in ('tfx', 'apache_beam', 'pipeline', 'components') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_kubeflow_folder_holds_no_package():
+    assert not list((ROOT / "kubeflow").rglob("*.py"))
