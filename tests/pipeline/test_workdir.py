@@ -15,9 +15,9 @@ def test_a_second_run_is_refused_and_told_who_holds_it(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(ConfigError, match=f"in use by another run .process {holder.pid}."):
-            with workdir.in_use(tmp_path):
-                pass
+        in_use = rf"in use by another run \(process {holder.pid}\)"
+        with pytest.raises(ConfigError, match=in_use), workdir.in_use(tmp_path):
+            pass
     finally:
         holder.kill()
         holder.wait()
