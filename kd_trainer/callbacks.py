@@ -1,6 +1,7 @@
 """What happens around the steps of a stage."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -46,30 +47,29 @@ class StopOnNonFinite(keras.callbacks.Callback):
 class KeepBest(keras.callbacks.Callback):
     """Remembers the network's weights of the epoch with the best accuracy on the eval split."""
 
-    def __init__(self, network: keras.Model):
+    def __init__(self, network: keras.Model, best: float, weights: list[np.ndarray]):
         super().__init__()
         self._network = network
-        self._best = -1.0
-        self._weights: list[np.ndarray] = []
+        self.best = best
+        self.weights = weights
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compares; the earlier of two equal epochs is kept."""
         accuracy = (logs or {})["val_accuracy"]
-        if accuracy > self._best:
-            self._best, self._weights = accuracy, self._network.get_weights()
+        if accuracy > self.best:
+            self.best, self.weights = accuracy, self._network.get_weights()
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Restores them."""
-        self._network.set_weights(self._weights)
+        self._network.set_weights(self.weights)
 
 
 class History(keras.callbacks.Callback):
-    """Records a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy."""
+    """Adds a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy."""
 
-    def __init__(self, stage: str):
+    def __init__(self, stage: str, rows: list[dict[str, Any]]):
         super().__init__()
-        self._stage = stage
-        self.rows: list[dict[str, Any]] = []
+        self._stage, self._rows = stage, rows
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Starts the clock."""
@@ -77,7 +77,7 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Adds the row."""
-        self.rows.append(
+        self._rows.append(
             {
                 "stage": self._stage,
                 "epoch": epoch + 1,
@@ -86,6 +86,18 @@ class History(keras.callbacks.Callback):
                 **{name: float(value) for name, value in (logs or {}).items()},
             }
         )
+
+
+class EndOfEpoch(keras.callbacks.Callback):
+    """Calls a function with the number of epochs of the stage that are done."""
+
+    def __init__(self, function: Callable[[int], None]):
+        super().__init__()
+        self._function = function
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Calls it."""
+        self._function(epoch + 1)
 
 
 class Report(keras.callbacks.Callback):

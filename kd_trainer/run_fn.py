@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
 from kd_trainer.recipe import Recipe
@@ -25,13 +26,15 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` holds `name` (what the network is called while it trains),
-        `network`, `recipe`, `seed` and `validate` (whether the eval files are an eval split).
+        `network`, `recipe`, `seed`, `validate` (whether the eval files are an eval split) and
+        `checkpoint_dir` (where a killed training left its state, and this one keeps its own).
 
     Raises:
       UserError: the data or the configuration cannot be trained on.
       FloatingPointError: the loss is not finite.
     """
     config = fn_args.custom_config
+    checkpoint = Checkpoint(Path(config["checkpoint_dir"]))
     network = train_alone(
         config["network"],
         num_classes(fn_args.schema_path),
@@ -41,5 +44,7 @@ def run_fn(fn_args: FnArgs) -> None:
         eval_set=load(fn_args.eval_files) if config["validate"] else None,
         name=config["name"],
         log_dir=Path(fn_args.model_run_dir),
+        checkpoint=checkpoint,
     )
     export(network, fn_args.serving_model_dir)
+    checkpoint.clear()

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kd_trainer import callbacks
+from kd_trainer.checkpoint import Checkpoint, Position, Variables
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.errors import ConfigError
@@ -30,6 +31,8 @@ def train(
     seed: int,
     name: str,
     log_dir: Path | None = None,
+    checkpoint: Checkpoint | None = None,
+    adapters: Mapping[str, keras.Layer] | None = None,
     **distiller_arguments: Any,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
@@ -43,7 +46,9 @@ def train(
       seed: of the order and the augmentation.
       name: what the network is called in the progress display.
       log_dir: where TensorBoard's logs and `history.json` go.
-      **distiller_arguments: teacher, adapters and teacher mode, as `Distiller` takes them.
+      checkpoint: where the state is kept while training; what is there is gone on from.
+      adapters: as `Distiller` takes them.
+      **distiller_arguments: teacher and teacher mode, as `Distiller` takes them.
 
     Returns:
       The history: a row an epoch.
@@ -58,28 +63,40 @@ def train(
             "recipe.keep is 'best', but there is no eval split to choose by. "
             "Set data.eval_fraction above 0 or recipe.keep to 'last'."
         )
-    history: list[dict[str, Any]] = []
-    epochs_before, epochs_total = 0, sum(stage.epochs for stage in stages)
-    for position, stage in enumerate(stages):
+    resumed = checkpoint.position() if checkpoint else None
+    resumed = resumed or Position(stage=0, epochs=0, history=[], best=-1.0)
+    history = resumed.history
+    epochs_total = sum(stage.epochs for stage in stages)
+    for number, stage in enumerate(stages[resumed.stage :], resumed.stage):
+        first_epoch = resumed.epochs if number == resumed.stage else 0
+        epochs_before = sum(stage.epochs for stage in stages[:number]) + first_epoch
         batches = TrainingBatches(train_set, recipe, seed, first_epoch=epochs_before)
         steps = len(batches)
         distiller = Distiller(
-            network, stage, weight_decay=recipe.weight_decay, **distiller_arguments
+            network,
+            stage,
+            adapters=adapters,
+            weight_decay=recipe.weight_decay,
+            **distiller_arguments,
         )
-        distiller.compile(
-            optimizer=keras.optimizers.SGD(
-                learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
-                momentum=recipe.momentum,
-                nesterov=recipe.nesterov,
-            ),
-            # XLA makes these steps slower on the CPU.
-            jit_compile=keras.backend.backend() == "jax",
+        optimizer = keras.optimizers.SGD(
+            learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
         )
-        record = callbacks.History(stage.name)
+        # XLA makes these steps slower on the CPU.
+        distiller.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
+        optimizer.build(distiller.trainable_variables)
+        variables = [
+            *network.variables,
+            *(variable for layer in (adapters or {}).values() for variable in layer.variables),
+            *optimizer.variables,
+        ]
+        best = checkpoint.restore(variables) if checkpoint and first_epoch else []
         watchers = [
             callbacks.WeightProgress(),
             callbacks.StopOnNonFinite(),
-            record,
+            callbacks.History(stage.name, history),
             callbacks.Report(
                 name,
                 stage.name,
@@ -89,24 +106,41 @@ def train(
                 recipe.batch_size,
             ),
         ]
-        if recipe.keep == "best" and position == len(stages) - 1:
-            watchers.append(callbacks.KeepBest(network))
+        keeper = callbacks.KeepBest(network, resumed.best if first_epoch else -1.0, best)
+        if recipe.keep == "best" and stage is stages[-1]:
+            watchers.append(keeper)
         if log_dir is not None:
             watchers.append(keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False))
+        if checkpoint is not None:
+            watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
         validate = eval_set is not None and stage.task_weight > 0
         distiller.fit(
             batches,
+            initial_epoch=first_epoch,
             epochs=stage.epochs,
+            shuffle=False,  # the batches' order is theirs
             validation_data=(eval_set.images, eval_set.labels) if eval_set and validate else None,
             validation_batch_size=_EVAL_BATCH,
             callbacks=watchers,
             verbose=0,
         )
-        history += record.rows
-        epochs_before += stage.epochs
     if log_dir is not None:
+        log_dir.mkdir(parents=True, exist_ok=True)
         (log_dir / "history.json").write_text(json.dumps(history, indent=1))
     return history
+
+
+def _keep_state(
+    checkpoint: Checkpoint,
+    stage: int,
+    history: list[dict[str, Any]],
+    variables: Variables,
+    keeper: callbacks.KeepBest,
+) -> keras.callbacks.Callback:
+    def save(epochs: int) -> None:
+        checkpoint.save(Position(stage, epochs, history, keeper.best), variables, keeper.weights)
+
+    return callbacks.EndOfEpoch(save)
 
 
 def train_alone(

@@ -49,6 +49,14 @@ def create_pipeline(plan: Plan) -> Pipeline:
     def trainer(name: str, network: str, recipe: Recipe) -> Trainer:
         # The Trainer must be given eval splits; without one it gets what run_fn then leaves alone.
         eval_split = "eval" if data.eval_fraction else "train"
+        custom_config = {
+            "name": name,
+            "network": network,
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": config.seed,
+            "validate": bool(data.eval_fraction),
+            "code_fingerprint": fingerprint.code("kd_trainer.run_fn", _network_module(network)),
+        }
         node = Trainer(
             run_fn="kd_trainer.run_fn.run_fn",
             examples=examples,
@@ -56,12 +64,8 @@ def create_pipeline(plan: Plan) -> Pipeline:
             train_args=trainer_pb2.TrainArgs(splits=["train"]),
             eval_args=trainer_pb2.EvalArgs(splits=[eval_split]),
             custom_config={
-                "name": name,
-                "network": network,
-                "recipe": recipe.model_dump(mode="json"),
-                "seed": config.seed,
-                "validate": bool(data.eval_fraction),
-                "code_fingerprint": fingerprint.code("kd_trainer.run_fn", _network_module(network)),
+                **custom_config,
+                "checkpoint_dir": plan.checkpoint_dir(f"Trainer.{name}", custom_config),
             },
         ).with_id(f"Trainer.{name}")
         node.add_upstream_node(anomaly_gate)
@@ -69,21 +73,26 @@ def create_pipeline(plan: Plan) -> Pipeline:
 
     teacher = trainer("teacher", config.teacher.network, config.teacher.recipe)
     from_scratch = trainer("baseline", config.student.network, config.recipe)
+    distill_config = {
+        "student": config.student.network,
+        "method": config.method,
+        "recipe": config.recipe.model_dump(mode="json"),
+        "seed": config.seed,
+    }
+    distill_code = fingerprint.code(
+        "components.distill_trainer.executor",
+        _network_module(config.student.network),
+        methods.METHODS[config.method["name"]].split(":")[0],
+    )
     distill_trainer = DistillTrainer(
         examples=examples,
         schema=schema,
         teacher=teacher.outputs["model"],
-        config={
-            "student": config.student.network,
-            "method": config.method,
-            "recipe": config.recipe.model_dump(mode="json"),
-            "seed": config.seed,
-        },
-        code_fingerprint=fingerprint.code(
-            "components.distill_trainer.executor",
-            _network_module(config.student.network),
-            methods.METHODS[config.method["name"]].split(":")[0],
+        config=distill_config,
+        checkpoint_dir=plan.checkpoint_dir(
+            "DistillTrainer", [distill_config, distill_code, teacher.exec_properties]
         ),
+        code_fingerprint=distill_code,
     )
     student = distill_trainer.outputs["model"]
 

@@ -3,6 +3,8 @@
 Whatever can be found wrong before anything runs is found here.
 """
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,23 @@ class Plan:
     def imported_schema(self) -> Path:
         """Where the schema is copied to, by its content: TFX's cache looks at the path alone."""
         return self.workdir / "schemas" / fingerprint.file(self.schema)[:16] / "schema.pbtxt"
+
+    def checkpoint_dir(self, node: str, configuration: object) -> str:
+        """Returns where a node keeps the state of a training of that configuration and data."""
+        data = self.config.data
+        key = json.dumps(
+            [
+                configuration,
+                self.data_fingerprint,
+                data.eval_fraction,
+                data.limit,
+                fingerprint.file(self.schema),
+            ],
+            sort_keys=True,
+            default=str,
+        )
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        return str(self.workdir / "checkpoints" / self.config.name / f"{node}-{digest}")
 
 
 def make(config: RunConfig, workdir: Path, source: str) -> Plan:

@@ -210,6 +210,23 @@ def test_failing_training_says_why_and_leaves_no_model(run, workdir):
     assert str(workdir / "logs") in ran.printed.replace("\n", "")
 
 
+def test_killed_run_goes_on_where_it_was(run, workdir):
+    settings = {"seed": 7, "recipe.epochs": 4}
+    sets = [
+        word for key, value in {**SMALL, **settings}.items() for word in ("--set", f"{key}={value}")
+    ]
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--workdir", workdir, *sets]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
+        assert any("task 3/4" in line for line in killed.stdout)
+        killed.kill()
+    ran = run(seed=7, recipe__epochs=4)
+    assert ran.status == 0, ran.printed
+    assert "Cifar100ExampleGen" in ran.cached
+    assert "task 1/4" not in ran.printed
+    assert "task 4/4" in ran.printed or "Trainer.baseline" in ran.cached
+    assert not list((workdir / "checkpoints").rglob("*.npz"))  # removed where training has ended
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

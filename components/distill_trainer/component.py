@@ -16,6 +16,7 @@ class DistillTrainerSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
+        "checkpoint_dir": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -48,6 +49,7 @@ class DistillTrainer(base_component.BaseComponent):
         schema: BaseChannel,
         teacher: BaseChannel,
         config: Mapping[str, Any],
+        checkpoint_dir: str,
         code_fingerprint: str,
     ):
         """Constructs the component.
@@ -59,6 +61,8 @@ class DistillTrainer(base_component.BaseComponent):
           teacher: `standard_artifacts.Model` with `model.keras` beside its SavedModel.
           config: `student` (a network's name), `method` (name, preset, hyper-parameters),
             `recipe`, `seed`.
+          checkpoint_dir: where a killed training left its state, and this one keeps its own; give
+            each configuration, code and data its own.
           code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
         """
         spec = DistillTrainerSpec(
@@ -66,6 +70,7 @@ class DistillTrainer(base_component.BaseComponent):
             schema=schema,
             teacher=teacher,
             config=json.dumps(config, sort_keys=True),
+            checkpoint_dir=checkpoint_dir,
             code_fingerprint=code_fingerprint,
             model=Channel(type=standard_artifacts.Model),
             model_run=Channel(type=standard_artifacts.ModelRun),

@@ -24,7 +24,8 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: `examples`, `schema`, `teacher`.
           output_dict: `model`, `model_run`, `summary`.
-          exec_properties: `config`, a JSON document; `code_fingerprint`, not read.
+          exec_properties: `config`, a JSON document; `checkpoint_dir`; `code_fingerprint`, not
+            read.
 
         Raises:
           UserError: the data, the configuration or the networks' taps do not fit.
@@ -33,6 +34,7 @@ class Executor(base_executor.BaseExecutor):
         # TensorFlow is loaded where it is needed: the component's definition is not.
         from kd_trainer import examples as reader
         from kd_trainer import methods, training
+        from kd_trainer.checkpoint import Checkpoint
         from kd_trainer.export import export, load
         from kd_trainer.recipe import Recipe
 
@@ -45,6 +47,7 @@ class Executor(base_executor.BaseExecutor):
         }
         schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
         teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
+        checkpoint = Checkpoint(Path(exec_properties["checkpoint_dir"]))
         parameters = {"teacher": training.parameters(teacher)}
         student, history = training.distil(
             teacher,
@@ -57,6 +60,7 @@ class Executor(base_executor.BaseExecutor):
             eval_set=splits.get("eval"),
             name="student",
             log_dir=Path(model_run.uri),
+            checkpoint=checkpoint,
         )
         export(student, path_utils.serving_model_dir(model.uri))
 
@@ -76,3 +80,4 @@ class Executor(base_executor.BaseExecutor):
         path.write_text(json.dumps(document, indent=1))
         model.set_string_custom_property("method", config["method"]["name"])
         model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])
+        checkpoint.clear()

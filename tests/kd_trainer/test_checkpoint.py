@@ -1,0 +1,106 @@
+"""A killed training goes on where it was and ends with the same result."""
+
+import keras
+import numpy as np
+import pytest
+from kd_helpers import snapshot, tiny, tiny_data
+
+from kd_trainer import methods, progress, training
+from kd_trainer.checkpoint import Checkpoint
+from kd_trainer.recipe import Recipe
+
+EPOCHS = 3
+METHOD = methods.create(
+    {"name": "fitnet", "preset": "paper", "taps": ["stage1"], "hint_epochs": 0.7}
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def distil(checkpoint, keep="last"):
+    """Trains a tiny student through FitNet's two stages, always from the same start."""
+    keras.utils.set_random_seed(1)
+    teacher, student = tiny(name="teacher"), tiny(name="student")
+    recipe = Recipe(
+        epochs=EPOCHS, batch_size=8, learning_rate=1e-3, crop_padding=1, keep=keep, warmup_epochs=1
+    )
+    history = training.train(
+        student,
+        METHOD.stages(EPOCHS),
+        recipe,
+        train_set=tiny_data(32),
+        eval_set=tiny_data(16, seed=1),
+        seed=5,
+        name="student",
+        checkpoint=checkpoint,
+        teacher=teacher,
+        adapters=training.fit_taps(teacher, student, METHOD, EPOCHS),
+    )
+    return list(snapshot(student).values()), history
+
+
+def kill_at(stage, epoch):
+    """Ends the run as the epoch ends, before its state is saved."""
+
+    def listener(moment):
+        if (moment.stage, moment.epoch, moment.epoch_ended) == (stage, epoch, True):
+            raise Killed
+
+    return progress.subscribe(listener)
+
+
+@pytest.fixture(scope="module", params=["last", "best"])
+def uninterrupted(request):
+    return request.param, *distil(None, request.param)
+
+
+@pytest.mark.parametrize(("stage", "epoch"), [("hint", 2), ("distil", 1), ("distil", 3)])
+def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, stage, epoch):
+    keep, weights, history = uninterrupted
+    checkpoint = Checkpoint(tmp_path)
+    unsubscribe = kill_at(stage, epoch)
+    with pytest.raises(Killed):
+        distil(checkpoint, keep)
+    unsubscribe()
+
+    epochs_seen = []
+    unsubscribe = progress.subscribe(
+        lambda moment: moment.epoch_ended and epochs_seen.append((moment.stage, moment.epoch))
+    )
+    resumed_weights, resumed_history = distil(checkpoint, keep)
+    unsubscribe()
+    assert epochs_seen[0] == (stage, epoch)  # nothing before it was trained again
+    for expected, found in zip(weights, resumed_weights, strict=True):
+        assert expected.tobytes() == found.tobytes()
+    timeless = [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+    assert [{k: v for k, v in row.items() if k != "seconds"} for row in resumed_history] == timeless
+
+
+def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path)
+    unsubscribe = kill_at("distil", 1)
+    with pytest.raises(Killed):
+        distil(checkpoint)
+    unsubscribe()
+    before = checkpoint.position()
+
+    def broken(file, **arrays):
+        file.write(b"half")
+        raise Killed
+
+    monkeypatch.setattr(np, "savez", broken)
+    with pytest.raises(Killed):
+        distil(checkpoint)
+    assert checkpoint.position() == before
+
+
+def test_cleared(tmp_path):
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.clear()
+    assert checkpoint.position() is None
+    distil(checkpoint)
+    assert checkpoint.position().stage == 1
+    checkpoint.clear()
+    assert checkpoint.position() is None
