@@ -1,6 +1,5 @@
 """The versions below a push destination, as TensorFlow Serving sees them."""
 
-import filecmp
 import os
 from collections.abc import Iterator
 
@@ -24,9 +23,13 @@ def same_model(one: str, other: str) -> bool:
     """Returns whether two SavedModel directories hold the same files with the same bytes."""
     files = sorted(_files(one))
     return files == sorted(_files(other)) and all(
-        filecmp.cmp(os.path.join(one, file), os.path.join(other, file), shallow=False)
-        for file in files
+        _content(os.path.join(one, file)) == _content(os.path.join(other, file)) for file in files
     )
+
+
+def _content(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        return file.read()
 
 
 def _files(directory: str) -> Iterator[str]:

@@ -65,15 +65,19 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Adds a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy."""
+    """Adds a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy.
+
+    The learning rate is that of the epoch's first step.
+    """
 
     def __init__(self, stage: str, rows: list[dict[str, Any]]):
         super().__init__()
         self._stage, self._rows = stage, rows
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Starts the clock."""
+        """Starts the clock and looks at the rate."""
         self._start = time.perf_counter()
+        self._learning_rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Adds the row."""
@@ -82,7 +86,7 @@ class History(keras.callbacks.Callback):
                 "stage": self._stage,
                 "epoch": epoch + 1,
                 "seconds": round(time.perf_counter() - self._start, 3),
-                "learning_rate": float(self.model.optimizer.learning_rate),
+                "learning_rate": self._learning_rate,
                 **{name: float(value) for name, value in (logs or {}).items()},
             }
         )

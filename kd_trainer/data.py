@@ -66,10 +66,16 @@ class TrainingBatches(keras.utils.PyDataset):
                 f"{len(dataset)}. Lower recipe.batch_size or give more data."
             )
         self._dataset, self._recipe, self._seed = dataset, recipe, seed
-        self._epoch = first_epoch
+        self._next_epoch = first_epoch
         self._start_epoch()
 
+    def on_epoch_begin(self) -> None:
+        """Moves on to the next epoch's order; Keras calls it before each epoch."""
+        self._start_epoch()
+        self._next_epoch += 1
+
     def _start_epoch(self) -> None:
+        self._epoch = self._next_epoch
         self._order = np.random.default_rng([self._seed, self._epoch]).permutation(
             len(self._dataset)
         )
@@ -83,8 +89,3 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._seed, self._epoch, index])
         images = augment(self._dataset.images[chosen], self._recipe, rng)
         return images, self._dataset.labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        """Moves on to the next epoch's order."""
-        self._epoch += 1
-        self._start_epoch()

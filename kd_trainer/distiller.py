@@ -9,6 +9,7 @@ from keras import ops
 from kd_trainer.losses import cross_entropy
 from kd_trainer.methods.base import Stage
 from kd_trainer.networks.taps import tapped
+from kd_trainer.teacher import frozen
 
 Tensor = Any
 TASK = "task"
@@ -24,7 +25,7 @@ class Distiller(keras.Model):
     Args:
       student: a network of `kd_trainer.networks`.
       stage: what is minimised.
-      teacher: the teacher; it is frozen. None where the stage reads no teacher taps.
+      teacher: the teacher; a frozen copy of it is used. None where the stage reads none of it.
       adapters: layers by the student's tap they are applied to.
       teacher_training: whether the teacher runs in training mode.
       weight_decay: the gradient of a variable w gets `weight_decay * w` added.
@@ -44,14 +45,13 @@ class Distiller(keras.Model):
     ):
         super().__init__(name=f"{stage.name}_distiller")
         self.stage = stage
-        self.has_task = stage.task_weight > 0
-        task_taps = {"logits"} if self.has_task else set()
-        self.student = tapped(student, sorted({*stage.student_taps, *task_taps}))
+        taps = {*stage.student_taps, *(["logits"] if stage.task_weight else [])}
+        self.reads_logits = "logits" in taps
+        self.student = tapped(student, sorted(taps))
         self.teacher = None
         if stage.teacher_taps:
             assert teacher is not None, f"the stage {stage.name!r} reads a teacher"
-            teacher.trainable = False
-            self.teacher = tapped(teacher, stage.teacher_taps)
+            self.teacher = tapped(frozen(teacher), stage.teacher_taps)
         self.adapters = {
             tap: layer for tap, layer in (adapters or {}).items() if tap in stage.student_taps
         }
@@ -62,7 +62,7 @@ class Distiller(keras.Model):
             for name in stage.weights
         }
         self.set_progress(0.0)
-        names = [TASK] * self.has_task + list(stage.weights)
+        names = [TASK] * self.reads_logits + list(stage.weights)
         self.term_trackers = {name: keras.metrics.Mean(name) for name in names}
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
         self.built = True
@@ -99,19 +99,23 @@ class Distiller(keras.Model):
         """Returns the total loss and tracks each unweighted term under its name."""
         student = y_pred["student"]
         total = ops.zeros((), "float32")
-        if self.has_task:
+        if self.reads_logits:
             task = cross_entropy(student["logits"], y)
-            self.term_trackers[TASK].update_state(task)
+            self._track(TASK, task, y)
             total += self.stage.task_weight * task
         if not training:
             return total
         for name, value in self.stage.terms(student, y_pred["teacher"], y).items():
-            self.term_trackers[name].update_state(value)
+            self._track(name, value, y)
             total += self.term_weights[name] * value
         if self.weight_decay:
             squares = [ops.sum(ops.square(weight)) for weight in self.trainable_variables]
             total += 0.5 * self.weight_decay * sum(squares)
         return total
+
+    def _track(self, name: str, value: Tensor, labels: Tensor) -> None:
+        # Weighted by its images: validation's last batch is smaller.
+        self.term_trackers[name].update_state(value, sample_weight=ops.shape(labels)[0])
 
     def compute_metrics(
         self, x: Tensor, y: Tensor, y_pred: Any, sample_weight: Tensor = None
@@ -121,7 +125,7 @@ class Distiller(keras.Model):
         Terms are measured in training alone, task loss and accuracy where the logits are read.
         """
         measured = {"loss"}
-        if self.has_task:
+        if self.reads_logits:
             self.accuracy.update_state(y, y_pred["student"]["logits"])
             measured |= {TASK, "accuracy"}
         if "teacher" in y_pred:

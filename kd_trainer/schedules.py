@@ -1,6 +1,6 @@
 """Learning rate schedules by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import keras
@@ -13,16 +13,12 @@ LearningRate: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 def constant(recipe: Recipe, epochs: int, steps_per_epoch: int) -> LearningRate:
     """The recipe's rate throughout, as the initialisation stages of the literature have it."""
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [epochs * steps_per_epoch], [recipe.learning_rate] * 2
-    )
+    return _drops(recipe, (), epochs, steps_per_epoch)
 
 
 def step(recipe: Recipe, epochs: int, steps_per_epoch: int) -> LearningRate:
     """Drops by a factor at the milestones."""
-    boundaries = [round(share * epochs) * steps_per_epoch for share in recipe.milestones]
-    values = [recipe.learning_rate * recipe.drop**n for n in range(len(boundaries) + 1)]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+    return _drops(recipe, recipe.milestones, epochs, steps_per_epoch)
 
 
 def cosine(recipe: Recipe, epochs: int, steps_per_epoch: int) -> LearningRate:
@@ -35,6 +31,17 @@ SCHEDULES: dict[str, Callable[[Recipe, int, int], LearningRate]] = {
     "step": step,
     "cosine": cosine,
 }
+
+
+def _drops(
+    recipe: Recipe, milestones: Sequence[float], epochs: int, steps_per_epoch: int
+) -> LearningRate:
+    # Keras's boundary is the last step of the old rate, and it wants at least one.
+    boundaries = [round(share * epochs) * steps_per_epoch - 1 for share in milestones]
+    values = [recipe.learning_rate * recipe.drop**n for n in range(len(milestones) + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [*boundaries, epochs * steps_per_epoch], [*values, values[-1]]
+    )
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):

@@ -15,7 +15,7 @@ from kd_trainer.distiller import Distiller
 from kd_trainer.errors import ConfigError
 from kd_trainer.methods.base import Method, Stage
 from kd_trainer.networks import build
-from kd_trainer.networks.taps import tap_shapes
+from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
 
@@ -113,7 +113,7 @@ def train(
             watchers.append(keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False))
         if checkpoint is not None:
             watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
-        validate = eval_set is not None and stage.task_weight > 0
+        validate = eval_set is not None and distiller.reads_logits
         distiller.fit(
             batches,
             initial_epoch=first_epoch,
@@ -217,6 +217,8 @@ def fit_taps(
       ConfigError: a tap does not exist, the adapters cannot bridge it, or the networks' logits
         differ in number.
     """
+    for network in (teacher, student):
+        tapped(network, ["logits"])
     for stage in method.stages(epochs):
         Distiller(student, stage, teacher)
     student_shapes, teacher_shapes = tap_shapes(student), tap_shapes(teacher)
@@ -237,5 +239,5 @@ def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:
 
 
 def parameters(network: keras.Model) -> int:
-    """Returns the number of trainable parameters; a network that serves as teacher has none."""
+    """Returns the number of trainable parameters."""
     return sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)

@@ -156,8 +156,6 @@ def resolve_method(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     from kd_trainer import methods  # Keras is loaded for a method, not for a table of names
 
-    if "name" not in spec:
-        raise ConfigError(f"method.name is missing. {nearest('', list(methods.METHODS))}")
     try:
         method = methods.create(spec)
     except ValidationError as error:
@@ -206,7 +204,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 
 def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
     location = [part for part in details["loc"] if isinstance(part, str)]
-    key = prefix + ".".join(location)
+    key = (prefix + ".".join(location)).rstrip(".")
     if details["type"] == "extra_forbidden":
         return (
             f"There is no key {key!r}. {nearest(location[-1], _known_keys(model, location[:-1]))}"

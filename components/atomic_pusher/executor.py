@@ -32,8 +32,9 @@ def push(model_path: str, directory: str) -> str:
     pushed = versions(directory)
     if pushed and same_model(pushed[-1], model_path):
         return pushed[-1]
-    taken = [int(name) for name in fileio.listdir(directory) if name.isdigit()] if pushed else []
-    version = max([int(time.time()), *(number + 1 for number in taken)])
+    # Incomplete versions too: another pusher may have left one.
+    names = fileio.listdir(directory) if fileio.isdir(directory) else []
+    version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
     incoming = os.path.join(directory, f".incoming-{version}-{os.getpid()}")
     try:
         io_utils.copy_dir(model_path, incoming)

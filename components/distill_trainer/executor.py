@@ -48,7 +48,6 @@ class Executor(base_executor.BaseExecutor):
         schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
         teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
         checkpoint = Checkpoint(Path(exec_properties["checkpoint_dir"]))
-        parameters = {"teacher": training.parameters(teacher)}
         student, history = training.distil(
             teacher,
             config["student"],
@@ -72,7 +71,9 @@ class Executor(base_executor.BaseExecutor):
                 name: training.accuracy(network, splits["test"])
                 for name, network in networks.items()
             },
-            "parameters": {**parameters, "student": training.parameters(student)},
+            "parameters": {
+                name: training.parameters(network) for name, network in networks.items()
+            },
             "seconds": round(sum(row["seconds"] for row in history), 1),
         }
         path = Path(summary.uri) / DistillationSummary.FILE_NAME

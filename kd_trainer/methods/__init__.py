@@ -36,9 +36,11 @@ def create(spec: Mapping[str, Any]) -> Method:
         hyper-parameters, which override the preset's.
 
     Raises:
-      ConfigError: unknown name or preset.
+      ConfigError: no name, or an unknown name or preset.
       pydantic.ValidationError: a hyper-parameter is unknown or out of its range.
     """
+    if "name" not in spec:
+        raise ConfigError(f"The method has no name. Known: {', '.join(sorted(METHODS))}.")
     overrides = dict(spec)
     cls = method_class(overrides.pop("name"))
     preset = overrides.pop("preset", None) or next(iter(cls.PRESETS))

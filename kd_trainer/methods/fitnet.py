@@ -22,9 +22,10 @@ import math
 from typing import ClassVar, Literal
 
 import keras
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from kd_trainer.adapters import conv_regressor
+from kd_trainer.errors import ConfigError
 from kd_trainer.losses import hint, kl_divergence
 from kd_trainer.methods.base import Method, MethodConfig, Shapes, Stage, Taps, Tensor
 
@@ -33,16 +34,27 @@ class FitNetConfig(MethodConfig):
     """Hyper-parameters of FitNet."""
 
     taps: tuple[str, ...] = Field(min_length=1, description="what is hinted, in both networks")
-    connector: Literal["always", "where_shapes_differ"]
+    connector: Literal["always", "where_shapes_differ"] = Field(
+        description="when a regressor is put on the student's tap"
+    )
     reduction: Literal["mean", "sum"] = Field(description="over height, width and channels")
     hint_weight: float = Field(gt=0, description="weight of the hint term")
     hint_epochs: float = Field(
         ge=0, description="length of the hint stage as a share of the recipe's epochs; 0: one stage"
     )
     temperature: float = Field(3.0, gt=0, description="of the divergence")
-    kl_weights: tuple[float, float] = Field(
+    kl_weights: tuple[NonNegativeFloat, NonNegativeFloat] = Field(
         (0.0, 0.0), description="weight of the divergence at the start and the end, T² included"
     )
+
+    @model_validator(mode="after")
+    def _divergence_has_its_stage(self) -> "FitNetConfig":
+        if any(self.kl_weights) and not self.hint_epochs:
+            raise ConfigError(
+                f"kl_weights are {self.kl_weights} and hint_epochs is 0: the divergence belongs to "
+                "the stage after the hints. Set hint_epochs above 0 or kl_weights to [0, 0]."
+            )
+        return self
 
 
 class FitNet(Method):

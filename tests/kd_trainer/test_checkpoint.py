@@ -15,7 +15,7 @@ METHOD = methods.create(
 )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -46,7 +46,7 @@ def kill_at(stage, epoch):
 
     def listener(moment):
         if (moment.stage, moment.epoch, moment.epoch_ended) == (stage, epoch, True):
-            raise Killed
+            raise KilledError
 
     return progress.subscribe(listener)
 
@@ -61,7 +61,7 @@ def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, sta
     keep, weights, history = uninterrupted
     checkpoint = Checkpoint(tmp_path)
     unsubscribe = kill_at(stage, epoch)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         distil(checkpoint, keep)
     unsubscribe()
 
@@ -81,17 +81,17 @@ def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, sta
 def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path)
     unsubscribe = kill_at("distil", 1)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         distil(checkpoint)
     unsubscribe()
     before = checkpoint.position()
 
     def broken(file, **arrays):
         file.write(b"half")
-        raise Killed
+        raise KilledError
 
     monkeypatch.setattr(np, "savez", broken)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         distil(checkpoint)
     assert checkpoint.position() == before
 

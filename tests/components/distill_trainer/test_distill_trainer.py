@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.types import standard_artifacts
+
+import schemas
+from components.artifacts import DistillationSummary
+from components.cifar100_example_gen.executor import Executor as ExampleGen
+from components.cifar100_example_gen.reader import read
+from components.cifar100_example_gen.sample import SAMPLE
+from components.distill_trainer.executor import Executor
+from kd_trainer.errors import ConfigError
+from kd_trainer.export import export, load
+from kd_trainer.methods import METHODS
+from kd_trainer.networks import build
+
+
+class Inputs(NamedTuple):
+    artifacts: dict[str, list]
+    teacher: keras.Model
+
+
+def artifact(kind: type, uri: Path) -> Any:
+    made = kind()
+    made.uri = str(uri)
+    return made
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("inputs")
+    examples = artifact(standard_artifacts.Examples, folder / "examples")
+    ExampleGen().Do(
+        {},
+        {"examples": [examples]},
+        {"source": str(SAMPLE), "data_fingerprint": "", "eval_fraction": 0.2, "limit": 120},
+    )
+    schema = artifact(standard_artifacts.Schema, folder / "schema")
+    Path(schema.uri).mkdir()
+    (Path(schema.uri) / "schema.pbtxt").write_text(schemas.CIFAR100.read_text())
+    keras.utils.set_random_seed(9)
+    teacher = build("resnet8", 100)
+    model = artifact(standard_artifacts.Model, folder / "teacher")
+    export(teacher, f"{model.uri}/Format-Serving")
+    return Inputs({"examples": [examples], "schema": [schema], "teacher": [model]}, teacher)
+
+
+def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[str, Any], dict]:
+    config = {
+        "student": "resnet8",
+        "method": method,
+        "recipe": {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, **recipe},
+        "seed": 2,
+    }
+    outputs = {
+        "model": artifact(standard_artifacts.Model, folder / "model"),
+        "model_run": artifact(standard_artifacts.ModelRun, folder / "model_run"),
+        "summary": artifact(DistillationSummary, folder / "summary"),
+    }
+    Executor().Do(
+        inputs.artifacts,
+        {key: [value] for key, value in outputs.items()},
+        {
+            "config": json.dumps(config),
+            "code_fingerprint": "",
+            "checkpoint_dir": str(folder / "checkpoints"),
+        },
+    )
+    return outputs, config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_distils_a_student(name: str, inputs: Inputs, tmp_path: Path) -> None:
+    outputs, config = distil(inputs, tmp_path, {"name": name})
+    student = load(outputs["model"].uri)
+    own = build("resnet8", 100)
+    assert student.count_params() == own.count_params()
+    assert [layer.name for layer in student.layers] == [layer.name for layer in own.layers]
+
+    test = read(str(SAMPLE), "test", 120)
+    served = tf.saved_model.load(outputs["model"].uri + "/Format-Serving")
+    answer = served.signatures["images"](images=tf.constant(test.images))
+    np.testing.assert_allclose(answer["logits"], student(test.images), rtol=1e-4, atol=1e-4)
+
+    history = json.loads((tmp_path / "model_run" / "history.json").read_text())
+    stages = list(dict.fromkeys(row["stage"] for row in history))
+    assert history
+    for stage in stages:
+        assert list((tmp_path / "model_run" / stage).rglob("events.out.*"))
+    assert "val_accuracy" in history[-1]
+
+    summary = json.loads((tmp_path / "summary" / "summary.json").read_text())
+    assert {key: summary[key] for key in config} == config
+    trainable = sum(int(np.prod(weight.shape)) for weight in own.trainable_variables)
+    assert summary["parameters"] == {"teacher": trainable, "student": trainable}
+    assert summary["seconds"] == pytest.approx(sum(row["seconds"] for row in history), abs=0.1)
+    for side, network in [("teacher", inputs.teacher), ("student", student)]:
+        order = np.argsort(-np.array(network(test.images)), axis=1)
+        hits = order == test.labels[:, None]
+        assert summary["test"][side]["top1"] == pytest.approx(hits[:, 0].mean())
+        assert summary["test"][side]["top5"] == pytest.approx(hits[:, :5].any(axis=1).mean())
+    model = outputs["model"]
+    assert model.get_string_custom_property("method") == name
+    assert model.get_float_custom_property("test_top1") == summary["test"]["student"]["top1"]
+
+
+def test_a_tap_that_a_network_lacks_stops_it_with_nothing_exported(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="no tap named 'stage4'"):
+        distil(inputs, tmp_path, {"name": "fitnet", "taps": ["stage4"]})
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_best_epoch_is_chosen_on_eval_and_never_on_test(inputs: Inputs, tmp_path: Path) -> None:
+    [examples] = inputs.artifacts["examples"]
+    without = standard_artifacts.Examples()
+    without.uri, without.split_names = examples.uri, '["train", "test"]'
+    lacking = Inputs(inputs.artifacts | {"examples": [without]}, inputs.teacher)
+    with pytest.raises(ConfigError, match="no eval split"):
+        distil(lacking, tmp_path, {"name": "soft_logits"}, keep="best")

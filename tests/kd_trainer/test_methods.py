@@ -1,0 +1,160 @@
+import inspect
+import sys
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from kd_trainer.errors import ConfigError
+from kd_trainer.methods import METHODS, Method, create, method_class
+from kd_trainer.schedules import SCHEDULES
+
+PRESETS = [(name, preset) for name in METHODS for preset in method_class(name).PRESETS]
+every_preset = pytest.mark.parametrize(("name", "preset"), PRESETS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_row_of_the_table_is_a_method(name: str) -> None:
+    cls = method_class(name)
+    assert issubclass(cls, Method)
+    assert cls.PRESETS
+    document = inspect.getdoc(sys.modules[cls.__module__])
+    for preset in cls.PRESETS:
+        assert f"`{preset}`" in document
+
+
+@every_preset
+def test_a_preset_makes_sound_stages(name: str, preset: str) -> None:
+    method = create({"name": name, "preset": preset})
+    assert method.preset == preset
+    stages = method.stages(20)
+    assert len({stage.name for stage in stages}) == len(stages)
+    for stage in stages:
+        assert stage.epochs >= 1
+        assert stage.schedule is None or stage.schedule in SCHEDULES
+        # Something is minimised.
+        assert stage.task_weight > 0 or stage.weights
+
+
+@every_preset
+def test_a_presets_terms_are_those_it_weighs(name: str, preset: str) -> None:
+    shapes = {"stage1": (8, 8, 4), "stage2": (4, 4, 6), "stage3": (2, 2, 8), "logits": (5,)}
+    rng = np.random.default_rng(0)
+    sides = [
+        {tap: rng.normal(size=(3, *shape)).astype(np.float32) for tap, shape in shapes.items()}
+        for _ in range(2)
+    ]
+    for stage in create({"name": name, "preset": preset}).stages(20):
+        student = {tap: sides[0][tap] for tap in stage.student_taps}
+        teacher = {tap: sides[1][tap] for tap in stage.teacher_taps}
+        terms = stage.terms(student, teacher, np.array([0, 1, 4]))
+        assert terms.keys() == stage.weights.keys()
+        assert all(np.shape(value) == () and np.isfinite(value) for value in terms.values())
+
+
+def test_the_first_preset_is_the_default() -> None:
+    assert create({"name": "soft_logits"}).preset == "crd"
+    assert create({"name": "fitnet", "preset": None}).preset == "upstream"
+
+
+def test_a_hyper_parameter_overrides_the_presets() -> None:
+    config = create({"name": "soft_logits", "preset": "seed", "temperature": 5.0}).config
+    assert (config.temperature, config.task_weight, config.distillation_weight) == (5.0, 0.7, 0.3)
+
+
+def test_creating_leaves_the_specification_as_it_was() -> None:
+    spec = {"name": "soft_logits", "preset": "seed", "temperature": 5.0}
+    create(spec)
+    assert spec == {"name": "soft_logits", "preset": "seed", "temperature": 5.0}
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"'fitnets'\. Did you mean 'fitnet'"):
+        create({"name": "fitnets"})
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"'fitnet'.*'papers'.*'paper'.*crd, paper, seed"):
+        create({"name": "fitnet", "preset": "papers"})
+
+
+BAD_VALUES = {
+    "unknown": ("soft_logits", "temprature", 4.0),
+    "temperature 0": ("soft_logits", "temperature", 0.0),
+    "temperature below 0": ("fitnet", "temperature", -1.0),
+    "negative weight": ("soft_logits", "distillation_weight", -0.1),
+    "negative task weight": ("soft_logits", "task_weight", -0.1),
+    "not a number": ("soft_logits", "temperature", "hot"),
+    "no taps": ("fitnet", "taps", ()),
+    "reduction": ("fitnet", "reduction", "max"),
+    "connector": ("fitnet", "connector", "never"),
+    "hint weight": ("fitnet", "hint_weight", 0.0),
+    "hint epochs": ("fitnet", "hint_epochs", -0.5),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VALUES)
+def test_a_bad_hyper_parameter_is_refused_by_its_name(case: str) -> None:
+    name, parameter, value = BAD_VALUES[case]
+    with pytest.raises(ValidationError) as refusal:
+        create({"name": name, parameter: value})
+    [error] = refusal.value.errors()
+    assert error["loc"] == (parameter,)
+
+
+def test_soft_logits_has_one_stage() -> None:
+    [stage] = create({"name": "soft_logits", "preset": "crd"}).stages(30)
+    assert (stage.name, stage.epochs, stage.task_weight) == ("distil", 30, 0.1)
+    assert stage.weights == {"kl": pytest.approx(14.4)}
+    assert stage.student_taps == stage.teacher_taps == ("logits",)
+
+
+@pytest.mark.parametrize("preset", ["upstream", "seed"])
+def test_fitnet_of_the_seed_learns_hints_and_then_the_task_alone(preset: str) -> None:
+    hints, task = create({"name": "fitnet", "preset": preset}).stages(100)
+    assert (hints.name, hints.epochs, hints.task_weight) == ("hint", 40, 0.0)
+    assert hints.student_taps == hints.teacher_taps == ("stage1", "stage2", "stage3")
+    assert hints.schedule == "constant"
+    assert hints.weights == {"hint": 1.0}
+    assert (task.name, task.epochs, task.task_weight) == ("task", 100, 1.0)
+    assert task.schedule is None
+    assert not task.teacher_taps
+    assert not task.weights
+
+
+def test_fitnet_of_the_paper_ends_in_soft_logits_whose_weight_falls() -> None:
+    hints, distil = create({"name": "fitnet", "preset": "paper"}).stages(50)
+    assert (hints.epochs, hints.student_taps, hints.weights) == (20, ("stage2",), {"hint": 0.5})
+    assert (distil.name, distil.epochs, distil.task_weight) == ("distil", 50, 1.0)
+    assert distil.student_taps == distil.teacher_taps == ("logits",)
+    weight = distil.weights["kl"]
+    assert [weight(done) for done in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([4, 3.25, 2.5, 1])
+    logits = np.array([[1.0, -2.0, 0.5]]), np.array([[0.0, 3.0, 0.0]])
+    found = distil.terms({"logits": logits[0]}, {"logits": logits[1]}, np.array([0]))["kl"]
+    soft = [np.exp(z / 3) / np.exp(z / 3).sum() for z in logits]  # T = 3
+    assert float(found) == pytest.approx((soft[1] * np.log(soft[1] / soft[0])).sum(), rel=1e-5)
+
+
+def test_fitnet_of_crd_has_one_stage() -> None:
+    [stage] = create({"name": "fitnet", "preset": "crd"}).stages(50)
+    assert (stage.name, stage.epochs, stage.task_weight) == ("distil", 50, 1.0)
+    assert (stage.student_taps, stage.weights) == (("stage2",), {"hint": 100.0})
+
+
+def test_a_short_run_still_has_a_hint_stage() -> None:
+    assert [stage.epochs for stage in create({"name": "fitnet"}).stages(1)] == [1, 1]
+
+
+def test_fitnets_connectors_stand_where_the_preset_has_them() -> None:
+    narrow = {"stage1": (8, 8, 4), "stage2": (4, 4, 8), "stage3": (2, 2, 16)}
+    wide = narrow | {"stage2": (4, 4, 12)}
+    seed, paper = (create({"name": "fitnet", "preset": preset}) for preset in ("seed", "paper"))
+    assert not seed.adapters(narrow, narrow)
+    assert list(seed.adapters(narrow, wide)) == ["stage2"]
+    adapters = paper.adapters(narrow, narrow)
+    assert list(adapters) == ["stage2"]
+    assert adapters["stage2"](np.zeros((1, 4, 4, 8))).shape == (1, 4, 4, 8)
+
+
+def test_soft_logits_has_no_adapters() -> None:
+    assert create({"name": "soft_logits"}).adapters({"logits": (5,)}, {"logits": (5,)}) == {}
