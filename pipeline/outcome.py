@@ -43,14 +43,12 @@ class Outcome:
     Attributes:
       rows: teacher, baseline, student.
       bounds: what the gate looked at.
-      blessed: the gate's decision.
       baseline_reason: why the baseline is what it is.
       pushed_to: the version that holds the student; None if it was refused.
     """
 
     rows: list[Row]
     bounds: list[Bound]
-    blessed: bool
     baseline_reason: str
     pushed_to: str | None
 
@@ -135,7 +133,6 @@ def read(plan: Plan, run_id: str) -> Outcome:
                 _CHANGE not in failed,
             ),
         ],
-        blessed=nodes["Evaluator"]["blessing"].custom_properties["blessed"].int_value == 1,
         baseline_reason=chosen["reason"].string_value,
         pushed_to=pushed["pushed_destination"].string_value or None,
     )

@@ -93,7 +93,6 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
     try:
         local_runner.run(graph.create_pipeline(plan), display.on_node)
     except Exception as error:
-        display.close()
         cause = display.failed.error if display.failed else error
         where = f"{display.failed.node}: " if display.failed else ""
         what = str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
@@ -106,6 +105,7 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
         traceback.print_exc()  # into the log
         return FAILED
     finally:
+        display.close()
         unsubscribe()
     result = outcome.read(plan, display.run_id)
     show_outcome(console, result)

@@ -1,0 +1,84 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from kd_trainer.progress import Progress
+from pipeline.display import RunDisplay, show_outcome
+from pipeline.local_runner import NodeEvent
+from pipeline.outcome import Bound, Outcome, Row
+
+MOMENT = Progress(
+    model="student",
+    stage="hint",
+    epoch=2,
+    epochs=4,
+    steps_done=50,
+    steps=200,
+    images_per_second=812.4,
+    seconds_left=65.0,
+    logs={"hint": 0.12345, "loss": 1.5, "val_accuracy": 0.75, "val_task": 9.0},
+    epoch_ended=True,
+)
+
+
+def shown(terminal):
+    """What a run of three nodes looks like."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None)
+    display = RunDisplay(console)
+    display.on_node(NodeEvent("StatisticsGen", "run"))
+    display.on_node(NodeEvent("StatisticsGen", "run", seconds=0.01, cached=True))
+    display.on_node(NodeEvent("DistillTrainer", "run"))
+    display.on_training(MOMENT)
+    display.on_node(NodeEvent("DistillTrainer", "run", seconds=61.26))
+    display.on_node(NodeEvent("Evaluator", "run"))
+    display.on_node(NodeEvent("Evaluator", "run", seconds=1, error=ValueError("no")))
+    display.close()
+    assert display.run_id == "run"
+    assert display.failed.node == "Evaluator"
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_line_a_node_with_its_time(terminal):
+    lines = [" ".join(line.split()) for line in shown(terminal).splitlines()]
+    assert any(line.endswith("✓ StatisticsGen 0.0 s cached") for line in lines)
+    assert any(line.endswith("✓ DistillTrainer 61.3 s") for line in lines)
+    assert any(line.endswith("✗ Evaluator 1.0 s failed") for line in lines)
+
+
+def test_training_has_a_line_an_epoch_where_there_is_no_terminal():
+    text = shown(terminal=False)
+    assert "hint 2/4  hint 0.123  loss 1.500  val_accuracy 0.750  812 images/s, 1:05 left" in text
+    assert "val_task" not in text
+
+
+def outcome(pushed_to):
+    return Outcome(
+        rows=[
+            Row("teacher", "resnet20", 0.8, 0.95, 278324),
+            Row("baseline", "version 17", 0.7, 0.9, None),
+            Row("student", "resnet8, fitnet", 0.75, 0.92, 83892),
+        ],
+        bounds=[
+            Bound("top-1 accuracy", 0.75, 0.7, True),
+            Bound("top-1 minus the baseline's", 0.05, 0.1, bool(pushed_to)),
+        ],
+        baseline_reason="version 17 is the newest pushed one",
+        pushed_to=pushed_to,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pushed_to", "expected"),
+    [
+        ("/serving/quick/18", ["Blessed.", "/serving/quick/18"]),
+        (None, ["Refused", "top-1 minus the baseline's is 5.00%, must be at least 10.00%: refuse"]),
+    ],
+)
+def test_outcome(pushed_to, expected):
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    show_outcome(console, outcome(pushed_to))
+    text = console.file.getvalue()
+    for part in [*expected, "80.00%", "278,324", "version 17 is the newest pushed one"]:
+        assert part in text
