@@ -202,6 +202,13 @@ def test_data_given_as_a_path(run, official_archive):
     assert str(official_archive) in ran.printed
 
 
+def test_all_images_may_be_trained_on(run):
+    ran = run(data__eval_fraction=0)
+    assert ran.status == 0, ran.printed
+    assert "(300 train, 300 test)" in ran.printed
+    assert "val_accuracy" not in ran.printed
+
+
 def test_failing_training_says_why_and_leaves_no_model(run, workdir):
     ran = run(recipe__learning_rate=1e20, recipe__warmup_epochs=0)
     assert ran.status == 1
