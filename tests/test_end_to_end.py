@@ -122,7 +122,7 @@ def test_3_ml_metadata_holds_the_chain_from_the_pushed_model(workdir):
     distillation = producers["DistillTrainer"][0]
     config = json.loads(distillation.custom_properties["config"].string_value)
     assert config["method"]["name"] == "soft_logits"
-    assert config["method"]["temperature"] == 4
+    assert config["method"]["temperature"] == 2
     assert {"Trainer", "Cifar100ExampleGen", "Evaluator"} <= set(producers)
     example_gen = producers["Cifar100ExampleGen"][0]
     assert len(example_gen.custom_properties["data_fingerprint"].string_value) == 64
@@ -269,7 +269,7 @@ def test_dry_run_checks_and_prints_and_writes_nothing(tmp_path, capfd):
     assert cli.main(["run", "--dry-run", "--workdir", str(target)]) == 0
     printed = capfd.readouterr().out
     assert "Trainer.teacher" in printed
-    assert "temperature: 4.0" in printed
+    assert "temperature: 2.0" in printed
     assert not target.exists()
     assert cli.main(["run", "--dry-run", "--preset", "qiuck"]) == 2
     assert "'quick'" in capfd.readouterr().err
