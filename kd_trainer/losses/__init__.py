@@ -1,10 +1,57 @@
 """Distillation losses: pure functions on `keras.ops`.
 
 Student first, teacher second; the teacher's side carries no gradient; arithmetic is float32
-whatever the model's precision; feature maps are NHWC; results are scalars, averaged over the batch.
+whatever the model's precision; feature maps are NHWC; results are scalars, averaged over the
+batch. Shapes that cannot be compared are refused with a ConfigError.
 """
 
-from kd_trainer.losses.features import hint
-from kd_trainer.losses.logits import cross_entropy, kl_divergence
+from kd_trainer.losses.features import (
+    activation_boundary,
+    hierarchical_context,
+    hint,
+    variational_information,
+)
+from kd_trainer.losses.flow import flow_of_solution_procedure
+from kd_trainer.losses.logits import (
+    cross_entropy,
+    decoupled,
+    dist,
+    kl_divergence,
+    standardize_logits,
+)
+from kd_trainer.losses.patterns import (
+    attention_transfer,
+    factor_transfer,
+    jacobian_matching,
+    neuron_selectivity_transfer,
+)
+from kd_trainer.losses.relations import (
+    correlation_congruence,
+    probabilistic_knowledge_transfer,
+    similarity_preserving,
+)
+from kd_trainer.losses.rkd import rkd_angle, rkd_distance
+from kd_trainer.losses.singular_values import kd_svd
 
-__all__ = ["cross_entropy", "hint", "kl_divergence"]
+__all__ = [
+    "activation_boundary",
+    "attention_transfer",
+    "correlation_congruence",
+    "cross_entropy",
+    "decoupled",
+    "dist",
+    "factor_transfer",
+    "flow_of_solution_procedure",
+    "hierarchical_context",
+    "hint",
+    "jacobian_matching",
+    "kd_svd",
+    "kl_divergence",
+    "neuron_selectivity_transfer",
+    "probabilistic_knowledge_transfer",
+    "rkd_angle",
+    "rkd_distance",
+    "similarity_preserving",
+    "standardize_logits",
+    "variational_information",
+]
