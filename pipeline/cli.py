@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
       The exit status.
     """
     options = _parser().parse_args(arguments)
+    # What TensorFlow warns of as the process ends would come after the run's own last word.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     overrides = list(options.set)
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return run_command.BAD_USAGE
     except KeyboardInterrupt:
-        print("tfx-distill: interrupted; the next run goes on after the last node that ended.")
+        print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
         return run_command.FAILED
 
 

@@ -2,10 +2,12 @@
 
 import math
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from kd_trainer import progress
 from pipeline.local_runner import NodeEvent
@@ -24,7 +26,15 @@ class RunDisplay:
 
     def __init__(self, console: Console):
         self._console = console
-        self._live: Progress | None = None
+        self._live: Live | None = None
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self._detail = Text(no_wrap=True, overflow="ellipsis", style="dim")
         self.run_id = ""
         self.failed: NodeEvent | None = None
 
@@ -47,18 +57,16 @@ class RunDisplay:
     def on_training(self, moment: progress.Progress) -> None:
         """Shows how far training is."""
         logs = "  ".join(f"{name} {value:.3f}" for name, value in _shown(moment.logs).items())
-        left = "" if math.isnan(moment.seconds_left) else f", {_clock(moment.seconds_left)} left"
+        left = "" if math.isnan(moment.seconds_left) else f"{_clock(moment.seconds_left)} left"
         epoch = f"{moment.stage} {moment.epoch}/{moment.epochs}"
-        detail = f"{epoch}  {logs}  {moment.images_per_second:.0f} images/s{left}"
+        detail = f"    {epoch}  {logs}  {moment.images_per_second:.0f} images/s"
         if self._live is not None:
-            self._live.update(
-                self._live.task_ids[0],
-                completed=moment.steps_done,
-                total=moment.steps,
-                detail=detail,
+            self._bar.update(
+                self._bar.task_ids[0], completed=moment.steps_done, total=moment.steps, left=left
             )
+            self._detail.plain = detail
         elif moment.epoch_ended:
-            self._console.print(f"    {detail}", highlight=False, soft_wrap=True)
+            self._console.print(f"{detail}, {left}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Ends the live line, however the run ended."""
@@ -68,22 +76,23 @@ class RunDisplay:
         if not self._console.is_terminal:
             self._console.print(f"▸ {node}")
             return
-        self._live = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}"),
+        self._bar.add_task(node, total=None, left="")
+        self._live = Live(
+            Group(self._bar, self._detail),
             console=self._console,
             transient=True,
+            # What others print belongs to the log.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
-        self._live.add_task(node, total=None, detail="")
         self._live.start()
 
     def _stop(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self._bar.remove_task(self._bar.task_ids[0])
+            self._detail.plain = ""
 
 
 def show_outcome(console: Console, outcome: Outcome) -> None:

@@ -26,7 +26,7 @@ class NodeEvent:
     run_id: str
     seconds: float | None = None
     cached: bool = False
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 # Beam pickles the nodes it runs, so that the listener cannot be part of them.
@@ -47,7 +47,7 @@ class _ToldNode(PipelineNodeAsDoFn):
         tell(NodeEvent(self._node_id, run_id))
         try:
             super()._run_node()
-        except Exception as error:
+        except BaseException as error:  # Beam turns an interrupt into something else
             tell(NodeEvent(self._node_id, run_id, time.perf_counter() - start, error=error))
             raise
         seconds = time.perf_counter() - start

@@ -93,7 +93,11 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
     try:
         local_runner.run(graph.create_pipeline(plan), display.on_node)
     except Exception as error:
+        display.close()
+        traceback.print_exc()  # into the log
         cause = display.failed.error if display.failed else error
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         where = f"{display.failed.node}: " if display.failed else ""
         what = str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
         console.print(
@@ -102,7 +106,6 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
             soft_wrap=True,
         )
         console.print(f"The whole story is in {escape(str(log))}", highlight=False, soft_wrap=True)
-        traceback.print_exc()  # into the log
         return FAILED
     finally:
         display.close()
