@@ -28,7 +28,6 @@ class Plan:
       data_fingerprint: of the images and labels in it.
       counts: examples of each split.
       schema: the schema's file.
-      num_classes: the size of the label's domain in it.
     """
 
     config: RunConfig
@@ -37,7 +36,6 @@ class Plan:
     data_fingerprint: str
     counts: dict[str, int]
     schema: Path
-    num_classes: int
 
     @property
     def pipeline_root(self) -> Path:
@@ -104,6 +102,7 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
                 f"{counts['train']} images. Lower the batch size, or give more data "
                 "(data.limit, data.path)."
             )
+    _check_networks(config, schema)
     return Plan(
         config=config,
         workdir=workdir,
@@ -111,7 +110,6 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
         data_fingerprint=summary.fingerprint,
         counts=counts,
         schema=schema,
-        num_classes=_check_networks(config, schema),
     )
 
 
@@ -132,8 +130,8 @@ def locate(config: RunConfig, workdir: Path) -> str:
     return os.path.abspath(data.path) if data.path else str(SAMPLE)
 
 
-def _check_networks(config: RunConfig, schema: Path) -> int:
-    """Builds both networks and holds them against the method; returns the number of classes."""
+def _check_networks(config: RunConfig, schema: Path) -> None:
+    """Builds both networks and holds them against the method."""
     from kd_trainer import examples, methods, training
     from kd_trainer.networks import build
 
@@ -141,4 +139,3 @@ def _check_networks(config: RunConfig, schema: Path) -> int:
     teacher = build(config.teacher.network, classes)
     student = build(config.student.network, classes)
     training.fit_taps(teacher, student, methods.create(config.method), config.recipe.epochs)
-    return classes

@@ -1,14 +1,18 @@
 """The members whose bytes are known, and the check against them."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 
 from kd_trainer.errors import DataError
 
-# {member: {size in bytes: MD5}}: the official archive's, then the shipped sample's. `meta` is not
-# here: its names are compared one by one, and any pickle of them may have the official one's size.
+OFFICIAL_TRAIN_BYTES = 155249918
+OFFICIAL_META_MD5 = "7973b15100ade9c7d40fb424638fde48"
+
+# {member: {size in bytes: MD5}}: the official archive's, then the shipped sample's. `meta` is
+# checked with the official `train`: by itself, any pickle of its names may have its size.
 KNOWN_MD5 = {
     "train": {
-        155249918: "16019d7e3df5f24257cddd939b257f8d",
+        OFFICIAL_TRAIN_BYTES: "16019d7e3df5f24257cddd939b257f8d",
         12419912: "08f7d82750ec93de6144cc6ce37fa894",
     },
     "test": {
@@ -18,22 +22,28 @@ KNOWN_MD5 = {
 }
 
 
-def check_known(where: str, member: str, content: bytes) -> None:
-    """Checks the MD5 of a member that has the size of a known one.
+def check_known(where: Callable[[str], str], content: Mapping[str, bytes]) -> None:
+    """Checks the MD5 of the members that have the size of a known one.
 
-    Other sizes pass: a subset of CIFAR-100 in the official layout is good data too.
+    Other sizes pass: a subset of CIFAR-100 in the official layout is good data too. `meta` must
+    be the official one where `train` has the official size.
 
     Args:
-        where: the source and member, for the message.
-        member: the member's name, such as `train`.
-        content: its bytes.
+        where: gives the source and member, for the message, of a member's name.
+        content: the bytes of each member, by its name.
 
     Raises:
-        DataError: the size is that of a known member and the content is not.
+        DataError: a member is not what its size says it is.
     """
-    expected = KNOWN_MD5.get(member, {}).get(len(content))
-    if expected is None:
-        return
+    for member, known in KNOWN_MD5.items():
+        size = len(content.get(member, b""))
+        if size in known:
+            _check_md5(where(member), content[member], known[size])
+    if len(content.get("train", b"")) == OFFICIAL_TRAIN_BYTES:
+        _check_md5(where("meta"), content["meta"], OFFICIAL_META_MD5)
+
+
+def _check_md5(where: str, content: bytes, expected: str) -> None:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != expected:
         raise DataError(

@@ -62,8 +62,7 @@ def read_members(source: str) -> Members:
     for layout, expected in LAYOUTS.items():
         if all(f"{layout}/{name}" in content for name in expected):
             members = Members(source, layout, {n: content[f"{layout}/{n}"] for n in expected})
-            for name in expected:
-                check_known(members.where(name), name, members.content[name])
+            check_known(members.where, members.content)
             return members
     shown = ", ".join(sorted(names)[:_NAMES_SHOWN]) or "nothing"
     raise DataError(

@@ -27,10 +27,7 @@ def attention_transfer(student_feature: Tensor, teacher_feature: Tensor) -> Tens
     Returns:
       A float32 scalar.
     """
-    student, teacher = of_student(student_feature), of_teacher(teacher_feature)
-    require_maps("attention_transfer", student, teacher)
-    require_equal_batch("attention_transfer", student, teacher)
-    student, teacher = average_pool_to_smaller(student, teacher)
+    student, teacher = _maps_of_one_size("attention_transfer", student_feature, teacher_feature)
     return ops.mean(ops.square(_attention(student) - _attention(teacher)))
 
 
@@ -95,10 +92,8 @@ def neuron_selectivity_transfer(student_feature: Tensor, teacher_feature: Tensor
     Returns:
       A float32 scalar.
     """
-    student, teacher = of_student(student_feature), of_teacher(teacher_feature)
-    require_maps("neuron_selectivity_transfer", student, teacher)
-    require_equal_batch("neuron_selectivity_transfer", student, teacher)
-    student, teacher = (_channel_maps(f) for f in average_pool_to_smaller(student, teacher))
+    maps = _maps_of_one_size("neuron_selectivity_transfer", student_feature, teacher_feature)
+    student, teacher = (_channel_maps(one) for one in maps)
     return _kernel(student, student) + _kernel(teacher, teacher) - 2 * _kernel(student, teacher)
 
 
@@ -110,3 +105,10 @@ def _channel_maps(feature: Tensor) -> Tensor:
 def _kernel(first: Tensor, second: Tensor) -> Tensor:
     # A matmul has (batch, channels, channels) elements; broadcasting would have HW times that.
     return ops.mean(ops.square(ops.matmul(ops.transpose(first, (0, 2, 1)), second)))
+
+
+def _maps_of_one_size(loss: str, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    student, teacher = of_student(student), of_teacher(teacher)
+    require_maps(loss, student, teacher)
+    require_equal_batch(loss, student, teacher)
+    return average_pool_to_smaller(student, teacher)

@@ -10,8 +10,9 @@ with squares summed over height, width and channels; `paper`, one middle hint, h
 squares, then Soft-logits at T = 3 whose weight falls from 4 to 1; `crd`, one stage, CE + 100
 times the mean square at `stage2` (Tian et al., 2020).
 
-The sums of `seed` and `paper` are thousands of times a mean: at a rate of 0.1 they diverge within
-a dozen steps. They want a recipe with a rate lower by as much.
+The sums of `seed` and `paper` are thousands of times a mean and want a far lower rate: at 0.1, on
+the shipped sample, `seed` diverges within 13 steps and `paper` ruins the student
+(benchmarks/results/accuracy-sample.md).
 
 The seed maps a teacher of another width down to the student, which lets the loss collapse (both
 sides of the difference are trained); here the connector is on the student's side, as in the
