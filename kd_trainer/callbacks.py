@@ -13,11 +13,11 @@ Logs = dict[str, float] | None
 
 
 class WeightProgress(keras.callbacks.Callback):
-    """Moves the terms' weights along their course, once an epoch."""
+    """Moves the terms' weights and bounds along their course, once an epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Sets the weights for the epoch; the last epoch has the final ones."""
-        self.model.set_progress(epoch / max(1, self.params["epochs"] - 1))
+        """Sets them for the epoch."""
+        self.model.set_epoch(epoch)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

@@ -54,11 +54,26 @@ class TrainingBatches(keras.utils.PyDataset):
     The last, smaller batch is left out: BatchNorm wants batches of one size, and the shuffle
     gives every image its turn.
 
+    Args:
+      dataset: what is drawn from.
+      recipe: batch size and augmentation.
+      seed: of order and augmentation.
+      first_epoch: the number of the first epoch.
+      with_indices: whether labels come as `{"label": ..., "index": ...}`, with each image's
+        position in the data.
+
     Raises:
       DataError: the batch is larger than the data.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, first_epoch: int = 0):
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        seed: int,
+        first_epoch: int = 0,
+        with_indices: bool = False,
+    ):
         super().__init__()
         if recipe.batch_size > len(dataset):
             raise DataError(
@@ -66,7 +81,7 @@ class TrainingBatches(keras.utils.PyDataset):
                 f"{len(dataset)}. Lower recipe.batch_size or give more data."
             )
         self._dataset, self._recipe, self._seed = dataset, recipe, seed
-        self._next_epoch = first_epoch
+        self._next_epoch, self._with_indices = first_epoch, with_indices
         self._start_epoch()
 
     def on_epoch_begin(self) -> None:
@@ -83,9 +98,10 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self._dataset) // self._recipe.batch_size
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray | dict[str, np.ndarray]]:
         size = self._recipe.batch_size
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
         images = augment(self._dataset.images[chosen], self._recipe, rng)
-        return images, self._dataset.labels[chosen]
+        labels = self._dataset.labels[chosen]
+        return images, {"label": labels, "index": chosen} if self._with_indices else labels

@@ -6,28 +6,28 @@ from typing import Any
 import keras
 from keras import ops
 
+from kd_trainer.gradients import REST, TASK, bounded_step, taps_and_jacobians
 from kd_trainer.losses import cross_entropy
-from kd_trainer.methods.base import Stage
-from kd_trainer.networks.taps import tapped
+from kd_trainer.methods.base import Stage, Step, Taps
+from kd_trainer.networks.taps import differentiable, tapped
 from kd_trainer.teacher import frozen
 
 Tensor = Any
-TASK = "task"
 
 
 class Distiller(keras.Model):
     """Minimises the weighted sum of the task loss, a stage's terms and the weight decay.
 
     One forward pass of the student and one of the teacher a step, however many taps are read.
-    Only the student's layers that lead to the taps read, and their adapters, are trained. Without
-    a teacher it is plain supervised training.
+    Only the student's layers that lead to the taps read, and the stage's adapters, are trained.
+    Without a teacher it is plain supervised training.
 
     Args:
       student: a network of `kd_trainer.networks`.
       stage: what is minimised.
-      teacher: the teacher; a frozen copy of it is used. None where the stage reads none of it.
-      adapters: layers by the student's tap they are applied to.
-      teacher_training: whether the teacher runs in training mode.
+      teacher: the teacher; a frozen copy of it is used, itself only where the stage trains it.
+        None where the stage reads none of it.
+      adapters: the method's adapters by name; `trainable` is set on them as the stage has it.
       weight_decay: the gradient of a variable w gets `weight_decay * w` added.
 
     Raises:
@@ -40,53 +40,111 @@ class Distiller(keras.Model):
         stage: Stage,
         teacher: keras.Model | None = None,
         adapters: Mapping[str, keras.Layer] | None = None,
-        teacher_training: bool = False,
         weight_decay: float = 0.0,
     ):
         super().__init__(name=f"{stage.name}_distiller")
         self.stage = stage
         taps = {*stage.student_taps, *(["logits"] if stage.task_weight else [])}
         self.reads_logits = "logits" in taps
-        self.student = tapped(student, sorted(taps))
+        self.student = self._view(student, taps) if taps else None
         self.teacher = None
         if stage.teacher_taps:
             assert teacher is not None, f"the stage {stage.name!r} reads a teacher"
-            self.teacher = tapped(frozen(teacher), stage.teacher_taps)
-        self.adapters = {
-            tap: layer for tap, layer in (adapters or {}).items() if tap in stage.student_taps
-        }
-        self.teacher_training = teacher_training
+            trained = stage.teacher_mode == "trained"
+            self.teacher = self._view(teacher if trained else frozen(teacher), stage.teacher_taps)
+        self.adapters = dict(adapters or {})
+        for name, layer in self.adapters.items():
+            layer.trainable = name in stage.adapters
         self.weight_decay = weight_decay
-        self.term_weights = {
-            name: self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
-            for name in stage.weights
+        self.term_weights = {name: self._course(name) for name in stage.weights}
+        self.gradient_bounds = {
+            name: self._course(f"{name}_bound") for name in stage.gradient_bounds
         }
-        self.set_progress(0.0)
+        self.set_epoch(0)
         names = [TASK] * self.reads_logits + list(stage.weights)
         self.term_trackers = {name: keras.metrics.Mean(name) for name in names}
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
         self.built = True
 
-    def set_progress(self, done: float) -> None:
-        """Sets the terms' weights to what they are when `done`, from 0 to 1, of the stage is."""
-        for name, weight in self.stage.weights.items():
-            self.term_weights[name].assign(weight(done) if callable(weight) else weight)
+    def _view(self, network: keras.Model, taps: Any) -> keras.Model:
+        view = tapped(network, sorted(taps))
+        return differentiable(view) if self.stage.jacobians else view
 
-    def call(self, images: Tensor, training: bool = False) -> dict[str, dict[str, Tensor]]:
-        """Returns the taps, `{"student": {...}, "teacher": {...}}`, adapted ones after adapting.
+    def _course(self, name: str) -> keras.Variable:
+        return self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
 
-        Outside training only the student's own taps are computed and returned.
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the terms' weights and bounds to what they are in the stage's epoch, from 0."""
+        for courses, variables in [
+            (self.stage.weights, self.term_weights),
+            (self.stage.gradient_bounds, self.gradient_bounds),
+        ]:
+            for name, course in courses.items():
+                variables[name].assign(course(epoch) if callable(course) else course)
+
+    def call(self, images: Tensor, training: bool = False) -> dict[str, Taps]:
+        """Returns the taps, `{"student": {...}, "teacher": {...}}`.
+
+        Outside training only the student's are computed and returned, and no derivatives.
         """
-        student = dict(self.student(images, training=training))
+        if self.stage.jacobians:
+            images = ops.cast(images, "float32")
         if not training:
-            return {"student": student}
-        for tap, adapter in self.adapters.items():
-            student[tap] = adapter(student[tap], training=True)
-        teacher = {}
+            return {"student": self.student(images, training=False) if self.student else {}}
+        teacher: Taps = {}
         if self.teacher is not None:
-            teacher = self.teacher(images, training=self.teacher_training)
-            teacher = {tap: ops.stop_gradient(output) for tap, output in teacher.items()}
+            trained = self.stage.teacher_mode == "trained"
+            teacher = self._run(self.teacher, images, self.stage.teacher_mode != "inference", {})
+            if not trained:
+                teacher = {tap: ops.stop_gradient(output) for tap, output in teacher.items()}
+        student: Taps = {}
+        if self.student is not None:
+            student = self._run(self.student, images, True, teacher)
         return {"student": student, "teacher": teacher}
+
+    def _run(self, network: keras.Model, images: Tensor, training: bool, teacher: Taps) -> Taps:
+        if not self.stage.jacobians:
+            return network(images, training=training)
+        scalars = {
+            name: lambda taps, scalar=scalar: scalar(taps, teacher or taps)
+            for name, scalar in self.stage.jacobians.items()
+        }
+        taps, jacobians = taps_and_jacobians(network, images, training, scalars)
+        return {**taps, **jacobians}
+
+    def parts(self, labels: Any, outputs: Mapping[str, Taps]) -> dict[str, Tensor]:
+        """Returns the weighted loss in parts and tracks each unweighted term under its name.
+
+        Args:
+          labels: class numbers `(batch,)`, or `{"label": ..., "index": ...}` where the stage
+            reads indices.
+          outputs: what the call returned, in training mode.
+
+        Returns:
+          The task loss, each term whose gradient is bounded, and the rest.
+        """
+        indices = None
+        if self.stage.reads_indices:
+            labels, indices = labels["label"], labels["index"]
+        student, teacher = outputs["student"], outputs["teacher"]
+        rest = ops.zeros((), "float32")
+        parts = {TASK: ops.zeros((), "float32")}
+        if self.reads_logits:
+            task = cross_entropy(student["logits"], labels)
+            self._track(TASK, task, labels)
+            parts[TASK] = self.stage.task_weight * task
+        step = Step(student, teacher, labels, self.adapters, indices)
+        for name, value in self.stage.terms(step).items():
+            self._track(name, value, labels)
+            weighted = self.term_weights[name] * value
+            if name in self.gradient_bounds:
+                parts[name] = weighted
+            else:
+                rest += weighted
+        if self.weight_decay:
+            squares = [ops.sum(ops.square(weight)) for weight in self.trainable_variables]
+            rest += 0.5 * self.weight_decay * sum(squares)
+        return {**parts, REST: rest}
 
     def compute_loss(
         self,
@@ -96,22 +154,22 @@ class Distiller(keras.Model):
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
-        """Returns the total loss and tracks each unweighted term under its name."""
-        student = y_pred["student"]
-        total = ops.zeros((), "float32")
-        if self.reads_logits:
-            task = cross_entropy(student["logits"], y)
-            self._track(TASK, task, y)
-            total += self.stage.task_weight * task
-        if not training:
-            return total
-        for name, value in self.stage.terms(student, y_pred["teacher"], y).items():
-            self._track(name, value, y)
-            total += self.term_weights[name] * value
-        if self.weight_decay:
-            squares = [ops.sum(ops.square(weight)) for weight in self.trainable_variables]
-            total += 0.5 * self.weight_decay * sum(squares)
-        return total
+        """Returns the total loss; outside training the task loss alone."""
+        if training:
+            return sum(self.parts(y, y_pred).values())
+        task = cross_entropy(y_pred["student"]["logits"], y)
+        self._track(TASK, task, y)
+        return self.stage.task_weight * task
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Trains on a batch, as `keras.Model` does or with the stage's bounds."""
+        if self.gradient_bounds:
+            return bounded_step(self, *arguments)
+        return super().train_step(*arguments)
+
+    def track_loss(self, total: Tensor, images: Tensor) -> None:
+        """Adds a batch's total loss to what `fit` reports."""
+        self._loss_tracker.update_state(total, sample_weight=ops.shape(images)[0])
 
     def _track(self, name: str, value: Tensor, labels: Tensor) -> None:
         # Weighted by its images: validation's last batch is smaller.
@@ -125,10 +183,12 @@ class Distiller(keras.Model):
         Terms are measured in training alone, task loss and accuracy where the logits are read.
         """
         measured = {"loss"}
+        training = "teacher" in y_pred
         if self.reads_logits:
-            self.accuracy.update_state(y, y_pred["student"]["logits"])
+            labels = y["label"] if training and self.stage.reads_indices else y
+            self.accuracy.update_state(labels, y_pred["student"]["logits"])
             measured |= {TASK, "accuracy"}
-        if "teacher" in y_pred:
+        if training:
             measured |= set(self.stage.weights)
         results = self.get_metrics_result()
         return {name: value for name, value in results.items() if name in measured}

@@ -13,13 +13,14 @@ from kd_trainer.checkpoint import Checkpoint, Position, Variables
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.errors import ConfigError
-from kd_trainer.methods.base import Method, Stage
+from kd_trainer.methods.base import Method, Setting, Stage
 from kd_trainer.networks import build
 from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
 
 _EVAL_BATCH = 250
+_REHEARSED = 4
 
 
 def train(
@@ -32,8 +33,8 @@ def train(
     name: str,
     log_dir: Path | None = None,
     checkpoint: Checkpoint | None = None,
+    teacher: keras.Model | None = None,
     adapters: Mapping[str, keras.Layer] | None = None,
-    **distiller_arguments: Any,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
@@ -47,8 +48,8 @@ def train(
       name: what the network is called in the progress display.
       log_dir: where TensorBoard's logs and `history.json` go.
       checkpoint: where the state is kept while training; what is there is gone on from.
+      teacher: as `Distiller` takes it.
       adapters: as `Distiller` takes them.
-      **distiller_arguments: teacher and teacher mode, as `Distiller` takes them.
 
     Returns:
       The history: a row an epoch.
@@ -70,15 +71,11 @@ def train(
     for number, stage in enumerate(stages[resumed.stage :], resumed.stage):
         first_epoch = resumed.epochs if number == resumed.stage else 0
         epochs_before = sum(stage.epochs for stage in stages[:number]) + first_epoch
-        batches = TrainingBatches(train_set, recipe, seed, first_epoch=epochs_before)
-        steps = len(batches)
-        distiller = Distiller(
-            network,
-            stage,
-            adapters=adapters,
-            weight_decay=recipe.weight_decay,
-            **distiller_arguments,
+        batches = TrainingBatches(
+            train_set, recipe, seed, first_epoch=epochs_before, with_indices=stage.reads_indices
         )
+        steps = len(batches)
+        distiller = Distiller(network, stage, teacher, adapters, recipe.weight_decay)
         optimizer = keras.optimizers.SGD(
             learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
             momentum=recipe.momentum,
@@ -90,6 +87,7 @@ def train(
         variables = [
             *network.variables,
             *(variable for layer in (adapters or {}).values() for variable in layer.variables),
+            *(teacher.variables if teacher and stage.teacher_mode == "trained" else []),
             *optimizer.variables,
         ]
         best = checkpoint.restore(variables) if checkpoint and first_epoch else []
@@ -171,6 +169,7 @@ def distil(
     num_classes: int,
     recipe: Recipe,
     seed: int,
+    train_set: Dataset,
     **data: Any,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Builds a student and trains it with a teacher by a method.
@@ -184,6 +183,7 @@ def distil(
       num_classes: number of logits.
       recipe: the optimisation.
       seed: of the initial weights, the order and the augmentation.
+      train_set: what is trained on.
       **data: what `train` takes beside.
 
     Returns:
@@ -194,40 +194,65 @@ def distil(
     """
     keras.utils.set_random_seed(seed)
     student = build(student_name, num_classes)
-    adapters = fit_taps(teacher, student, method, recipe.epochs)
+    network, in_teachers_place = method.networks(student, teacher)
     history = train(
-        student,
+        network,
         method.stages(recipe.epochs),
         recipe,
         seed=seed,
-        teacher=teacher,
-        adapters=adapters,
-        teacher_training=method.teacher_training,
+        train_set=train_set,
+        teacher=in_teachers_place,
+        adapters=fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels),
         **data,
     )
-    return student, history
+    return network, history
 
 
 def fit_taps(
-    teacher: keras.Model, student: keras.Model, method: Method, epochs: int
+    teacher: keras.Model, student: keras.Model, method: Method, epochs: int, labels: np.ndarray
 ) -> dict[str, keras.Layer]:
-    """Checks that both networks have what a method reads and returns the method's adapters.
+    """Holds a method against two networks and returns the method's adapters.
+
+    A step of each stage is rehearsed on a few black images; nothing is changed by it.
+
+    Args:
+      teacher: the teacher.
+      student: the student.
+      method: the method.
+      epochs: of the recipe.
+      labels: class numbers of the training set.
 
     Raises:
-      ConfigError: a tap does not exist, the adapters cannot bridge it, or the networks' logits
-        differ in number.
+      ConfigError: a tap does not exist, the adapters or losses cannot bridge two taps, or the
+        networks differ in their input or the number of their logits.
     """
-    for network in (teacher, student):
-        tapped(network, ["logits"])
-    for stage in method.stages(epochs):
-        Distiller(student, stage, teacher)
-    student_shapes, teacher_shapes = tap_shapes(student), tap_shapes(teacher)
-    if student_shapes["logits"] != teacher_shapes["logits"]:
+    stages = method.stages(epochs)
+    for network, taps in [
+        (student, [tap for stage in stages for tap in stage.student_taps]),
+        (teacher, [tap for stage in stages for tap in stage.teacher_taps]),
+    ]:
+        tapped(network, ["logits", *taps])
+    setting = Setting(tap_shapes(student), tap_shapes(teacher), teacher, labels)
+    if setting.student["logits"] != setting.teacher["logits"]:
         raise ConfigError(
-            f"The teacher {teacher.name!r} has {teacher_shapes['logits'][0]} classes, the student "
-            f"{student.name!r} {student_shapes['logits'][0]}. They must be trained for the same."
+            f"The teacher {teacher.name!r} has {setting.teacher['logits'][0]} classes, the student "
+            f"{student.name!r} {setting.student['logits'][0]}. They must be trained for the same."
         )
-    return method.adapters(student_shapes, teacher_shapes)
+    adapters = method.adapters(setting)
+    images = np.zeros((_REHEARSED, *student.inputs[0].shape[1:]), "uint8")
+    for stage in stages:
+        _rehearse(Distiller(student, stage, teacher, adapters), images)
+    return adapters
+
+
+def _rehearse(distiller: Distiller, images: np.ndarray) -> None:
+    """Computes the loss of some images, so that the losses see the shapes they will be given."""
+    labels: Any = np.zeros(len(images), "int64")
+    if distiller.stage.reads_indices:
+        labels = {"label": labels, "index": labels}
+    # Within the scope no variable is changed.
+    with keras.StatelessScope():
+        distiller.parts(labels, distiller(images, training=True))
 
 
 def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:

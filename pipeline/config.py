@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
 
+_METHOD = ("method=", "method.name=")
 PRESETS = Path(__file__).with_name("presets")
 
 
@@ -84,7 +92,9 @@ class RunConfig(_Section):
     data: DataConfig = DataConfig()
     teacher: TeacherConfig
     student: NetworkConfig
-    method: dict[str, Any] = Field(description="name, preset and hyper-parameters")
+    method: dict[str, Any] | list[dict[str, Any]] = Field(
+        description="name, preset and hyper-parameters; a list of them is a combination"
+    )
     recipe: Recipe
     gate: GateConfig
     push: PushConfig = PushConfig()
@@ -98,6 +108,13 @@ class RunConfig(_Section):
         own = teacher.get("recipe", {})
         merged = {**recipe, **own} if isinstance(own, dict) else own
         return {**document, "teacher": {**teacher, "recipe": merged}}
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _names_stand_for_methods(cls, spec: Any) -> Any:
+        if isinstance(spec, list):
+            return [{"name": member} if isinstance(member, str) else member for member in spec]
+        return {"name": spec} if isinstance(spec, str) else spec
 
     @model_validator(mode="after")
     def _best_needs_eval(self) -> "RunConfig":
@@ -129,8 +146,8 @@ def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
     if preset not in presets():
         raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
     document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
-    # The method's name first: another method starts without the hyper-parameters of the preset's.
-    for override in sorted(overrides, key=lambda text: not text.startswith("method.name=")):
+    # The method first: another method starts without the hyper-parameters of the preset's.
+    for override in sorted(overrides, key=lambda text: not text.startswith(_METHOD)):
         _apply(document, override)
     return validate(document)
 
@@ -148,19 +165,37 @@ def validate(document: Mapping[str, Any]) -> RunConfig:
     return config.model_copy(update={"method": resolve_method(config.method)})
 
 
-def resolve_method(spec: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_method(spec: Any) -> Any:
     """Returns a method's specification with every hyper-parameter filled in.
 
+    Args:
+      spec: as `kd_trainer.methods.create` takes it.
+
     Raises:
-      ConfigError: no name, or unknown name, preset or hyper-parameter.
+      ConfigError: no name, unknown name, preset or hyper-parameter, or methods that do not
+        combine.
     """
     from kd_trainer import methods  # Keras is loaded for a method, not for a table of names
+
+    if isinstance(spec, Mapping):
+        return _resolve_one(spec, "method.")
+    members = []
+    for number, member in enumerate(spec):
+        own = {key: value for key, value in member.items() if key != "weight"}
+        weight = member.get("weight", 1.0)
+        members.append({**_resolve_one(own, f"method[{number}]."), "weight": weight})
+    methods.create(members)
+    return members
+
+
+def _resolve_one(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    from kd_trainer import methods
 
     try:
         method = methods.create(spec)
     except ValidationError as error:
         config_class = methods.method_class(spec["name"]).Config
-        raise ConfigError(_explain(error, config_class, prefix="method.")) from None
+        raise ConfigError(_explain(error, config_class, prefix)) from None
     return {
         "name": spec["name"],
         "preset": method.preset,

@@ -82,7 +82,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
     distill_code = fingerprint.code(
         "components.distill_trainer.executor",
         _network_module(config.student.network),
-        methods.METHODS[config.method["name"]].split(":")[0],
+        *methods.modules(config.method),
     )
     distill_trainer = DistillTrainer(
         examples=examples,

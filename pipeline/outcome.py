@@ -10,6 +10,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from components.artifacts import DistillationSummary
+from kd_trainer import methods
 from pipeline.gate import TOP1, TOP5
 from pipeline.plan import Plan
 from pipeline.store import sqlite
@@ -118,7 +119,7 @@ def read(plan: Plan, run_id: str) -> Outcome:
             ),
             Row(
                 "student",
-                f"{small}, {config.method['name']}",
+                f"{small}, {methods.label(config.method)}",
                 student[TOP1],
                 student[TOP5],
                 parameters["student"],

@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from components.cifar100_example_gen import download, output, reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.errors import ConfigError
@@ -102,7 +104,7 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
                 f"{counts['train']} images. Lower the batch size, or give more data "
                 "(data.limit, data.path)."
             )
-    _check_networks(config, schema)
+    _check_networks(config, schema, splits["train"].labels)
     return Plan(
         config=config,
         workdir=workdir,
@@ -130,7 +132,7 @@ def locate(config: RunConfig, workdir: Path) -> str:
     return os.path.abspath(data.path) if data.path else str(SAMPLE)
 
 
-def _check_networks(config: RunConfig, schema: Path) -> None:
+def _check_networks(config: RunConfig, schema: Path, labels: np.ndarray) -> None:
     """Builds both networks and holds them against the method."""
     from kd_trainer import examples, methods, training
     from kd_trainer.networks import build
@@ -138,4 +140,6 @@ def _check_networks(config: RunConfig, schema: Path) -> None:
     classes = examples.num_classes(str(schema))
     teacher = build(config.teacher.network, classes)
     student = build(config.student.network, classes)
-    training.fit_taps(teacher, student, methods.create(config.method), config.recipe.epochs)
+    method = methods.create(config.method)
+    student, teacher = method.networks(student, teacher)
+    training.fit_taps(teacher, student, method, config.recipe.epochs, labels)

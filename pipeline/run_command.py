@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
 from pipeline import plan as run_plan
@@ -121,7 +122,7 @@ def _print_head(console: Console, plan: run_plan.Plan) -> None:
     counts = ", ".join(f"{count:,} {split}" for split, count in plan.counts.items())
     console.print(
         f"[bold]{config.name}[/]: {config.teacher.network} -> {config.student.network} by "
-        f"{config.method['name']} ({config.method['preset']})",
+        f"{methods.label(config.method)}",
         highlight=False,
     )
     console.print(f"data: {escape(plan.source)} ({counts})", highlight=False, soft_wrap=True)

@@ -1,11 +1,12 @@
 """Distillation methods by name. A new method is one module here and one row in the table."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kd_trainer.errors import ConfigError, nearest
-from kd_trainer.methods.base import Method, MethodConfig, Stage
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step
+from kd_trainer.methods.combination import Combination
 
 # Modules are imported when asked for: they need Keras, the table does not.
 METHODS = {
@@ -13,7 +14,21 @@ METHODS = {
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
 }
 
-__all__ = ["METHODS", "Method", "MethodConfig", "Stage", "create", "method_class"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "MethodConfig",
+    "Setting",
+    "Stage",
+    "Step",
+    "create",
+    "label",
+    "method_class",
+    "modules",
+]
+
+# A method, or several that are combined.
+Spec = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 def method_class(name: str) -> type[Method]:
@@ -28,17 +43,26 @@ def method_class(name: str) -> type[Method]:
     return getattr(importlib.import_module(module), attribute)
 
 
-def create(spec: Mapping[str, Any]) -> Method:
-    """Builds a method from its specification.
+def create(spec: Spec) -> Method:
+    """Builds a method, or a combination of several, from its specification.
 
     Args:
       spec: `name`, optionally `preset` (the method's first one if absent), and any of its
-        hyper-parameters, which override the preset's.
+        hyper-parameters, which override the preset's. A sequence of such specifications is a
+        combination; each may have a `weight` (1 if absent) that its terms are multiplied by.
 
     Raises:
-      ConfigError: no name, or an unknown name or preset.
+      ConfigError: no name, an unknown name or preset, or methods that do not combine.
       pydantic.ValidationError: a hyper-parameter is unknown or out of its range.
     """
+    if not isinstance(spec, Mapping):
+        members = [dict(member) for member in spec]
+        weights = [member.pop("weight", 1.0) for member in members]
+        return Combination(
+            [member.get("name", "") for member in members],
+            [create(member) for member in members],
+            weights,
+        )
     if "name" not in spec:
         raise ConfigError(f"The method has no name. Known: {', '.join(sorted(METHODS))}.")
     overrides = dict(spec)
@@ -50,3 +74,24 @@ def create(spec: Mapping[str, Any]) -> Method:
             f"{nearest(preset, list(cls.PRESETS))}"
         )
     return cls(cls.Config.model_validate({**cls.PRESETS[preset], **overrides}), preset)
+
+
+def label(spec: Spec) -> str:
+    """Returns what a resolved specification is called: its methods and their presets."""
+    members = [spec] if isinstance(spec, Mapping) else spec
+    return " + ".join(f"{member['name']} ({member['preset']})" for member in members)
+
+
+def modules(spec: Spec) -> list[str]:
+    """Returns the modules of a specification's methods, one that another rests on included."""
+    return [METHODS[name].split(":")[0] for name in _names(spec)]
+
+
+def _names(spec: Any) -> Iterator[str]:
+    if isinstance(spec, Mapping):
+        if spec.get("name") in METHODS:
+            yield spec["name"]
+        spec = list(spec.values())
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        for value in spec:
+            yield from _names(value)

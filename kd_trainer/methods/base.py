@@ -3,19 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 Tensor = Any
 Taps = Mapping[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
-Terms = Callable[[Taps, Taps, Tensor], dict[str, Tensor]]
-# A term's weight: a number, or a function of how much of the stage is done, from 0 to 1.
-Weight = float | Callable[[float], float]
+Category = Literal["response", "features", "shared representation", "relations"]
+TeacherMode = Literal["inference", "batch statistics", "trained"]
+# A term's weight: a number, or a function of the stage's epoch, counted from 0.
+Weight = float | Callable[[int], float]
 
 
 class MethodConfig(BaseModel):
@@ -24,7 +26,33 @@ class MethodConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _no_terms(student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Step:
+    """What the terms of one training step are computed from.
+
+    Attributes:
+      student: the student's taps.
+      teacher: the teacher's taps; no gradient flows into them unless the teacher is trained.
+      labels: class numbers, `(batch,)`.
+      adapters: the method's adapters by name.
+      indices: each image's position in the training set, `(batch,)`, where the stage reads them.
+    """
+
+    student: Taps
+    teacher: Taps
+    labels: Tensor
+    adapters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    indices: Tensor | None = None
+
+    def adapt(self, name: str, *inputs: Any) -> Any:
+        """Applies an adapter in training mode; one that the stage does not train infers."""
+        return self.adapters[name](*inputs, training=True)
+
+
+Terms = Callable[[Step], dict[str, Tensor]]
+
+
+def _no_terms(step: Step) -> dict[str, Tensor]:
     return {}
 
 
@@ -39,35 +67,68 @@ class Stage:
       epochs: length.
       student_taps: the student's taps that `terms` reads.
       teacher_taps: the teacher's taps that `terms` reads.
-      terms: `(student taps, teacher taps, labels) -> {name: unweighted scalar}`, a pure function;
-        taps that have an adapter come adapted.
+      adapters: the names of the adapters that the stage trains; it may use others as they are.
+      terms: `Step -> {name: unweighted scalar}`, a pure function.
       weights: the weight of each term, by its name.
       task_weight: the weight of the cross-entropy with the labels.
       schedule: a key of `kd_trainer.schedules.SCHEDULES`, or None for the recipe's.
+      teacher_mode: `inference`; `batch statistics`, BatchNorm in training mode but nothing
+        changed; or `trained`, by the terms that do not stop its gradient.
+      jacobians: by name, functions of a network's own taps and the teacher's taps that return a
+        scalar, summed over the batch. Its derivative by the network's input images, of their
+        shape, is read as the tap of that name, of both networks.
+      gradient_bounds: by term, the most that the norm of its gradient may be, for each variable,
+        as a share of the norm of the task loss's gradient; beyond it the gradient is scaled down.
+      reads_indices: whether `terms` reads `Step.indices`.
     """
 
     name: str
     epochs: int
     student_taps: tuple[str, ...] = ()
     teacher_taps: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
     terms: Terms = _no_terms
     weights: Mapping[str, Weight] = field(default_factory=dict)
     task_weight: float = 1.0
     schedule: str | None = None
+    teacher_mode: TeacherMode = "inference"
+    jacobians: Mapping[str, Callable[[Taps, Taps], Tensor]] = field(default_factory=dict)
+    gradient_bounds: Mapping[str, Weight] = field(default_factory=dict)
+    reads_indices: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method's adapters are built for.
+
+    Attributes:
+      student: the shape, without the batch, of each tap of the student.
+      teacher: the same of the teacher.
+      teacher_network: the teacher itself, for methods that read its weights.
+      labels: class numbers of the training set, in the order of `Step.indices`.
+    """
+
+    student: Shapes
+    teacher: Shapes
+    teacher_network: "keras.Model"
+    labels: "np.ndarray"
 
 
 class Method(ABC):
     """A distillation method: a typed configuration, adapters and stages.
 
+    Its module's docstring is its page: the idea in three sentences, the formula, the presets and
+    where they come from, the traps.
+
     Attributes:
+      CATEGORY: what of the teacher is imitated.
       Config: the class of its hyper-parameters.
       PRESETS: published settings by name, the default one first; a run records which it used.
-      teacher_training: whether the teacher's forward pass is in training mode.
     """
 
+    CATEGORY: ClassVar[Category]
     Config: ClassVar[type[MethodConfig]]
     PRESETS: ClassVar[dict[str, dict[str, Any]]]
-    teacher_training: ClassVar[bool] = False
 
     def __init__(self, config: MethodConfig, preset: str):
         self.config: Any = config
@@ -77,14 +138,16 @@ class Method(ABC):
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """Returns the stages of a run whose recipe has that many epochs."""
 
-    def adapters(self, student: Shapes, teacher: Shapes) -> "dict[str, keras.Layer]":
-        """Returns layers by the student's tap that each is applied to; they are never exported.
-
-        Args:
-          student: the shape, without the batch, of each tap of the student.
-          teacher: the same of the teacher.
+    def adapters(self, setting: Setting) -> "dict[str, keras.Layer]":
+        """Returns built layers by name, which terms use and which are never exported.
 
         Raises:
           ConfigError: the taps cannot be brought to one shape.
         """
         return {}
+
+    def networks(
+        self, student: "keras.Model", teacher: "keras.Model"
+    ) -> "tuple[keras.Model, keras.Model]":
+        """Returns the network that is trained and exported, and the one in the teacher's place."""
+        return student, teacher

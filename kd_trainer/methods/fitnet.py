@@ -20,6 +20,7 @@ paper. On networks of one width, the seed's own case, there is no connector, as 
 """
 
 import math
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import keras
@@ -28,7 +29,7 @@ from pydantic import Field, NonNegativeFloat, model_validator
 from kd_trainer.adapters import conv_regressor
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import hint, kl_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Shapes, Stage, Taps, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
 
 
 class FitNetConfig(MethodConfig):
@@ -61,6 +62,7 @@ class FitNetConfig(MethodConfig):
 class FitNet(Method):
     """FitNet (Romero et al., 2015)."""
 
+    CATEGORY = "features"
     Config = FitNetConfig
     PRESETS: ClassVar = {
         "upstream": {
@@ -94,62 +96,55 @@ class FitNet(Method):
         },
     }
 
-    def adapters(self, student: Shapes, teacher: Shapes) -> dict[str, keras.Layer]:
+    def adapters(self, setting: Setting) -> dict[str, keras.Layer]:
         """A convolutional regressor a tap, from the student's shape to the teacher's."""
         always = self.config.connector == "always"
         return {
-            tap: conv_regressor(student[tap], teacher[tap], name=f"{tap}_regressor")
+            tap: conv_regressor(setting.student[tap], setting.teacher[tap], f"{tap}_regressor")
             for tap in self.config.taps
-            if always or student[tap] != teacher[tap]
+            if always or setting.student[tap] != setting.teacher[tap]
         }
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """The hint stage and the task stage, or one that has both."""
         config = self.config
-        hints = {"hint": config.hint_weight}
-        if not config.hint_epochs:
-            return (
-                Stage(
-                    name="distil",
-                    epochs=epochs,
-                    student_taps=config.taps,
-                    teacher_taps=config.taps,
-                    terms=self._hint_terms,
-                    weights=hints,
-                ),
-            )
-        hint_stage = Stage(
+        hints = Stage(
             name="hint",
             epochs=max(1, round(config.hint_epochs * epochs)),
             student_taps=config.taps,
             teacher_taps=config.taps,
+            adapters=config.taps,
             terms=self._hint_terms,
-            weights=hints,
+            weights={"hint": config.hint_weight},
             task_weight=0.0,
             schedule="constant",
         )
+        if not config.hint_epochs:
+            return (replace(hints, name="distil", epochs=epochs, task_weight=1.0, schedule=None),)
         if not any(config.kl_weights):
-            return hint_stage, Stage(name="task", epochs=epochs)
+            return hints, Stage(name="task", epochs=epochs)
         start, end = config.kl_weights
-        return hint_stage, Stage(
+        return hints, Stage(
             name="distil",
             epochs=epochs,
             student_taps=("logits",),
             teacher_taps=("logits",),
             terms=self._kl_terms,
-            weights={"kl": lambda done: start + (end - start) * done},
+            weights={"kl": lambda epoch: start + (end - start) * epoch / max(1, epochs - 1)},
         )
 
-    def _hint_terms(self, student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
+    def _hint_terms(self, step: Step) -> dict[str, Tensor]:
         total: Tensor = 0.0
         for tap in self.config.taps:
-            mean = hint(student[tap], teacher[tap])
+            student, teacher = step.student[tap], step.teacher[tap]
+            if tap in step.adapters:
+                student = step.adapt(tap, student)
             elements = 1
             if self.config.reduction == "sum":
-                elements = math.prod(teacher[tap].shape[1:])
-            total = total + elements * mean
+                elements = math.prod(teacher.shape[1:])
+            total = total + elements * hint(student, teacher)
         return {"hint": total}
 
-    def _kl_terms(self, student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
-        divergence = kl_divergence(student["logits"], teacher["logits"], self.config.temperature)
-        return {"kl": divergence}
+    def _kl_terms(self, step: Step) -> dict[str, Tensor]:
+        logits = step.student["logits"], step.teacher["logits"]
+        return {"kl": kl_divergence(*logits, self.config.temperature)}

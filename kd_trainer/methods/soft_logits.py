@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import kl_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Taps, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor
 
 
 class SoftLogitsConfig(MethodConfig):
@@ -27,6 +27,7 @@ class SoftLogitsConfig(MethodConfig):
 class SoftLogits(Method):
     """Soft-logits (Hinton et al., 2015)."""
 
+    CATEGORY = "response"
     Config = SoftLogitsConfig
     PRESETS: ClassVar = {
         "crd": {"temperature": 4.0, "task_weight": 0.1, "distillation_weight": 0.9 * 16},
@@ -47,6 +48,6 @@ class SoftLogits(Method):
             ),
         )
 
-    def _terms(self, student: Taps, teacher: Taps, labels: Tensor) -> dict[str, Tensor]:
-        divergence = kl_divergence(student["logits"], teacher["logits"], self.config.temperature)
-        return {"kl": divergence}
+    def _terms(self, step: Step) -> dict[str, Tensor]:
+        logits = step.student["logits"], step.teacher["logits"]
+        return {"kl": kl_divergence(*logits, self.config.temperature)}

@@ -39,3 +39,14 @@ def tapped(network: keras.Model, taps: Iterable[str]) -> keras.Model:
             )
     outputs = {tap: network.get_layer(tap).output for tap in taps}
     return keras.Model(network.inputs[0], outputs, name=f"{network.name}_taps")
+
+
+def differentiable(network: keras.Model) -> keras.Model:
+    """Returns the network from float32 images instead of uint8; it shares the layers.
+
+    The derivative of its outputs by its input is that by the raw pixels.
+    """
+    images = keras.Input(network.inputs[0].shape[1:], dtype="float32", name="float_images")
+    return keras.models.clone_model(
+        network, input_tensors=images, clone_function=lambda layer: layer
+    )

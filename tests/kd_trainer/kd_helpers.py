@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from components.cifar100_example_gen.reader import load
@@ -76,12 +75,16 @@ def changed(network: keras.Model, before: dict[str, np.ndarray]) -> set[str]:
 
 
 def write_examples(path: Path, dataset: Dataset, ids: list[str]) -> None:
+    import tensorflow as tf  # not there where the tests run on JAX
+
     with tf.io.TFRecordWriter(str(path)) as writer:
         for image, label, identity in zip(dataset.images, dataset.labels, ids, strict=True):
             writer.write(serialised(image, int(label), identity))
 
 
 def serialised(image: np.ndarray, label: int, identity: str) -> bytes:
+    import tensorflow as tf
+
     example = tf.train.Example()
     feature = example.features.feature
     feature["image"].bytes_list.value.append(image.tobytes())

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras import layers, ops
 from kd_trainer.distiller import Distiller
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import hint, kl_divergence
-from kd_trainer.methods import Stage, create
+from kd_trainer.methods import Stage, Step, create
 from kd_trainer.training import fit_taps
 
 
@@ -18,10 +18,10 @@ def _seed() -> None:
     keras.utils.set_random_seed(3)
 
 
-def both_terms(student: Mapping, teacher: Mapping, labels: np.ndarray) -> dict:
+def both_terms(step: Step) -> dict:
     return {
-        "hint": hint(student["stage1"], teacher["stage1"]),
-        "kl": kl_divergence(student["logits"], teacher["logits"], 2.0),
+        "hint": hint(step.student["stage1"], step.teacher["stage1"]),
+        "kl": kl_divergence(step.student["logits"], step.teacher["logits"], 2.0),
     }
 
 
@@ -43,7 +43,7 @@ def hint_only(**changes) -> Stage:
         "epochs": 1,
         "student_taps": ("stem",),
         "teacher_taps": ("stem",),
-        "terms": lambda student, teacher, labels: {"hint": hint(student["stem"], teacher["stem"])},
+        "terms": lambda step: {"hint": hint(step.student["stem"], step.teacher["stem"])},
         "weights": {"hint": 1.0},
         "task_weight": 0.0,
     }
@@ -131,14 +131,12 @@ def test_three_steps_are_those_by_hand(nesterov: bool) -> None:
     np.testing.assert_allclose(found[1], bias, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("teacher_training", [False, True])
-def test_the_teacher_stays_as_it_was(teacher_training: bool) -> None:
+@pytest.mark.parametrize("mode", ["inference", "batch statistics"])
+def test_the_teacher_stays_as_it_was(mode: str) -> None:
     student, teacher = tiny(), tiny(name="teacher")
     before = snapshot(teacher)
-    distiller = Distiller(
-        student, both(), teacher, weight_decay=0.01, teacher_training=teacher_training
-    )
-    fit(distiller, steps=2)
+    stage = replace(both(), teacher_mode=mode)
+    fit(Distiller(student, stage, teacher, weight_decay=0.01), steps=2)
     assert not changed(teacher, before)
 
 
@@ -148,8 +146,8 @@ def test_a_teacher_in_training_mode_normalises_by_the_batch() -> None:
     in_training = np.array(teacher(images, training=True))
     in_inference = np.array(teacher(images, training=False))
     assert np.abs(in_training - in_inference).max() > 0.01
-    for mode, expected in [(False, in_inference), (True, in_training)]:
-        distiller = Distiller(student, both(), teacher, teacher_training=mode)
+    for mode, expected in [("inference", in_inference), ("batch statistics", in_training)]:
+        distiller = Distiller(student, replace(both(), teacher_mode=mode), teacher)
         logits = distiller(images, training=True)["teacher"]["logits"]
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
@@ -208,9 +206,8 @@ def test_a_hint_stage_trains_what_leads_to_the_taps_and_nothing_else() -> None:
 def test_fitnets_hint_stage_trains_what_leads_to_its_last_tap() -> None:
     hints, _ = create({"name": "fitnet", "preset": "paper", "taps": ("stage1",)}).stages(1)
     student, teacher = tiny(), tiny(name="teacher")
-    adapters = fit_taps(
-        teacher, student, create({"name": "fitnet", "preset": "paper", "taps": ("stage1",)}), 1
-    )
+    method = create({"name": "fitnet", "preset": "paper", "taps": ("stage1",)})
+    adapters = fit_taps(teacher, student, method, 1, tiny_data(16).labels)
     before = snapshot(student)
     fit(Distiller(student, hints, teacher, adapters, weight_decay=0.01))
     assert changed(student, before) == {path for path in before if path.startswith("st")}
@@ -230,7 +227,7 @@ def test_a_task_stage_trains_everything() -> None:
 def test_adapters_are_trained_and_are_no_part_of_the_student() -> None:
     student, teacher = tiny(), tiny(name="teacher", width=6)
     method = create({"name": "fitnet", "preset": "crd", "taps": ("stage1",)})
-    adapters = fit_taps(teacher, student, method, 1)
+    adapters = fit_taps(teacher, student, method, 1, tiny_data(16).labels)
     assert list(adapters) == ["stage1"]
     adapter, size = adapters["stage1"], student.count_params()
     before = snapshot(adapter)
@@ -245,7 +242,7 @@ def test_adapters_are_trained_and_are_no_part_of_the_student() -> None:
 def test_an_adapter_is_decayed_as_the_student_is() -> None:
     student, teacher = tiny(), tiny(name="teacher", width=6)
     method = create({"name": "fitnet", "preset": "crd", "taps": ("stage1",)})
-    adapters = fit_taps(teacher, student, method, 1)
+    adapters = fit_taps(teacher, student, method, 1, tiny_data(16).labels)
     squares = sum(
         float((np.array(w, np.float64) ** 2).sum())
         for w in [*student.trainable_variables, *adapters["stage1"].trainable_variables]
@@ -257,10 +254,10 @@ def test_an_adapter_is_decayed_as_the_student_is() -> None:
 
 
 def test_the_terms_weights_follow_their_course() -> None:
-    stage = both(hint_weight=lambda done: 4 - 3 * done)
+    stage = both(hint_weight=lambda epoch: 4 - 0.5 * epoch)
     distiller = Distiller(tiny(), stage, tiny(name="teacher"))
-    for done, expected in [(0.0, 4.0), (0.5, 2.5), (1.0, 1.0)]:
-        distiller.set_progress(done)
+    for epoch, expected in [(0, 4.0), (1, 3.5), (6, 1.0)]:
+        distiller.set_epoch(epoch)
         measured = fit(distiller)
         without = 0.7 * measured["task"] + 0.5 * measured["kl"]
         assert measured["loss"] - without == pytest.approx(expected * measured["hint"], rel=1e-3)
@@ -295,8 +292,8 @@ def test_a_tap_that_does_not_exist_is_refused() -> None:
 
 
 def test_the_labels_reach_the_terms() -> None:
-    def terms(student: Mapping, teacher: Mapping, labels) -> dict:
-        return {"label": ops.mean(ops.cast(labels, "float32"))}
+    def terms(step: Step) -> dict:
+        return {"label": ops.mean(ops.cast(step.labels, "float32"))}
 
     stage = Stage("task", 1, terms=terms, weights={"label": 1.0})
     measured = fit(Distiller(tiny(), stage))

@@ -45,9 +45,10 @@ every_loss_and_task = pytest.mark.parametrize("case", WITH_TASK.values(), ids=WI
 def total(spec: dict, student: dict, teacher: dict, stage_name: str) -> float:
     """The weighted sum that a stage of a method has on some taps, at the stage's start."""
     [stage] = [s for s in methods.create(spec).stages(10) if s.name == stage_name]
-    terms = stage.terms(student, teacher, LABELS)
+    terms = stage.terms(methods.Step(student, teacher, LABELS))
     assert terms.keys() == stage.weights.keys()
-    distillation = sum(stage.weights[name] * float(value) for name, value in terms.items())
+    weights = {n: w(0) if callable(w) else w for n, w in stage.weights.items()}
+    distillation = sum(weights[name] * float(value) for name, value in terms.items())
     if not stage.task_weight:
         return distillation
     return stage.task_weight * float(cross_entropy(student["logits"], LABELS)) + distillation

@@ -51,7 +51,7 @@ def test_a_few_steps_lower_a_methods_own_term(
     method = create({"name": name, "preset": preset})
     keras.utils.set_random_seed(0)
     student = tiny(100, "student", width=4, size=32, stages=3)
-    adapters = training.fit_taps(seasoned, student, method, 1)
+    adapters = training.fit_taps(seasoned, student, method, 1, sample("train", 64).labels)
     first = dataclasses.replace(method.stages(10)[0], epochs=20)
     history = training.train(
         student,
@@ -235,10 +235,11 @@ def test_the_best_epoch_is_kept_where_the_logits_are_trained_without_the_task() 
 
 
 def test_a_loss_that_is_not_finite_stops_training() -> None:
-    def terms(student, teacher, labels):
+    def terms(step):
+        stem = step.student["stem"]
         return {
-            "fine": 0.0 * student["stem"][0, 0, 0, 0],
-            "broken": -keras.ops.log(-1.0 + 0 * keras.ops.sum(student["stem"])),
+            "fine": 0.0 * stem[0, 0, 0, 0],
+            "broken": -keras.ops.log(-1.0 + 0 * keras.ops.sum(stem)),
         }
 
     stage = Stage(
@@ -279,21 +280,28 @@ def test_progress_reaches_the_end() -> None:
     assert len(told) == count
 
 
+LABELS = tiny_data(16).labels
+
+
 def test_a_method_whose_taps_a_network_lacks_is_refused() -> None:
     method = create({"name": "fitnet", "taps": ["stage1", "stage3"]})
     with pytest.raises(ConfigError, match=r"'tiny' has no tap named 'stage3'.*'stage1'"):
-        training.fit_taps(tiny(name="teacher"), tiny(), method, 1)
+        training.fit_taps(tiny(name="teacher"), tiny(), method, 1, LABELS)
     method = create({"name": "fitnet", "taps": ["stage1"]})
     inputs = keras.Input((8, 8, 3))
     other = keras.Model(inputs, layers.Dense(TINY_CLASSES, name="logits")(layers.Flatten()(inputs)))
     with pytest.raises(ConfigError, match="has no tap named 'stage1'"):
-        training.fit_taps(other, tiny(), method, 1)
+        training.fit_taps(other, tiny(), method, 1, LABELS)
 
 
 def test_networks_of_different_classes_are_refused() -> None:
     with pytest.raises(ConfigError, match="'teacher' has 7 classes, the student 'tiny' 5"):
         training.fit_taps(
-            tiny(7, name="teacher"), tiny(), create({"name": "fitnet", "taps": ["stem"]}), 1
+            tiny(7, name="teacher"),
+            tiny(),
+            create({"name": "fitnet", "taps": ["stem"]}),
+            1,
+            LABELS,
         )
 
 
@@ -303,7 +311,7 @@ def test_a_teacher_whose_logits_have_another_name_is_refused_readably() -> None:
     x = layers.Dense(TINY_CLASSES, name="predictions")(layers.GlobalAveragePooling2D()(x))
     teacher = keras.Model(inputs, x, name="teacher")
     with pytest.raises(ConfigError, match="logits"):
-        training.fit_taps(teacher, tiny(), create({"name": "fitnet", "taps": ["stem"]}), 1)
+        training.fit_taps(teacher, tiny(), create({"name": "fitnet", "taps": ["stem"]}), 1, LABELS)
 
 
 def test_accuracy_is_that_by_hand() -> None:
