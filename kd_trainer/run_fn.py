@@ -35,7 +35,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config = fn_args.custom_config
     checkpoint = Checkpoint(Path(config["checkpoint_dir"]))
-    network = train_alone(
+    network, _ = train_alone(
         config["network"],
         num_classes(fn_args.schema_path),
         Recipe.model_validate(config["recipe"]),

@@ -143,7 +143,7 @@ def _keep_state(
 
 def train_alone(
     network_name: str, num_classes: int, recipe: Recipe, seed: int, **data: Any
-) -> keras.Model:
+) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Builds a network and trains it on the labels alone, as the teacher and the baseline are.
 
     Args:
@@ -154,12 +154,12 @@ def train_alone(
       **data: what `train` takes beside.
 
     Returns:
-      The trained network.
+      The trained network and the history.
     """
     keras.utils.set_random_seed(seed)
     network = build(network_name, num_classes)
-    train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
-    return network
+    history = train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
+    return network, history
 
 
 def distil(

@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_network() -> None:
     networks = [
         training.train_alone(
             "resnet8", 100, QUICK, 1, train_set=sample("train", 96), eval_set=None, name="twin"
-        )
+        )[0]
         for _ in range(2)
     ]
     for one, other in zip(*(network.get_weights() for network in networks), strict=True):
@@ -85,7 +85,7 @@ def test_a_student_starts_from_the_same_weights_distilled_or_alone() -> None:
     # Steps too small to move a float32 kernel; a distillation that weighs nothing.
     recipe = TINY.model_copy(update={"learning_rate": 1e-30, "epochs": 1})
     data = {"train_set": tiny_data(16), "eval_set": None, "name": "tiny"}
-    alone = training.train_alone("tiny", TINY_CLASSES, recipe, 4, **data)
+    alone, _ = training.train_alone("tiny", TINY_CLASSES, recipe, 4, **data)
     # With a connector, whose initial weights are random too.
     method = create({"name": "fitnet", "preset": "crd", "taps": ["stage1"]})
     student, _ = training.distil(
