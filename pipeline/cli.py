@@ -28,12 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # What TensorFlow warns of as the process ends would come after the run's own last word.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    overrides = list(options.set)
-    if options.data is not None:
-        overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
-    command = run_command.dry_run if options.dry_run else run_command.run
     try:
-        return command(options.preset, overrides, options.workdir)
+        return options.command(options)
     except UserError as error:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return run_command.BAD_USAGE
@@ -42,12 +38,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_command.FAILED
 
 
+def _run(options: argparse.Namespace) -> int:
+    overrides = list(options.set)
+    if options.data is not None:
+        overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+    command = run_command.dry_run if options.dry_run else run_command.run
+    return command(options.preset, overrides, options.workdir)
+
+
+def _methods(options: argparse.Namespace) -> int:
+    # TensorFlow, which Keras loads, reports as errors that there is no GPU.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    from pipeline import methods_command
+
+    if options.name is None:
+        return methods_command.list_methods()
+    return methods_command.show_method(options.name)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tfx-distill",
         description="Distils a large image classifier into a small one, gates it, pushes it.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
         help="run the pipeline on this machine",
@@ -79,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="check everything, print the resolved configuration and the graph, run nothing",
     )
+    run.set_defaults(command=_run)
+    methods = commands.add_parser(
+        "methods",
+        help="list the distillation methods, or print a method's page",
+        description="Lists the distillation methods by category, or prints the page of one: the "
+        "idea, the formula, the presets and where they come from, the traps.",
+    )
+    methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
+    methods.set_defaults(command=_methods)
     return parser
 
 

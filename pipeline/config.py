@@ -215,7 +215,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
             raise ConfigError(
-                f"--set {override}: {parent!r} is a value and has no keys of its own."
+                f"--set {override}: {parent!r} is {section!r} and has no keys of its own."
             )
     if key == "method.name" and section.get("name") != value:
         section.clear()

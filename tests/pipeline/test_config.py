@@ -52,6 +52,20 @@ def test_another_method_does_not_inherit_the_presets_of_the_first():
     assert "distillation_weight" not in run.method
 
 
+def test_a_method_may_be_given_by_its_name_alone():
+    assert config.load("quick", ["method=fitnet"]).method == config.resolve_method(
+        {"name": "fitnet"}
+    )
+
+
+def test_a_list_of_methods_is_a_combination_with_every_hyper_parameter_filled_in():
+    run = config.load("quick", ["method=[fitnet, {name: soft_logits, weight: 0.5}]"])
+    assert [member["name"] for member in run.method] == ["fitnet", "soft_logits"]
+    assert [member["weight"] for member in run.method] == [1.0, 0.5]
+    assert run.method[1]["temperature"] == 4.0
+    assert config.validate(run.model_dump(mode="json")).method == run.method
+
+
 def test_hyper_parameters_survive_in_any_order():
     run = config.load("cifar100", ["method.hint_weight=7", "method.name=fitnet"])
     assert run.method["hint_weight"] == 7
@@ -75,8 +89,25 @@ def test_hyper_parameters_survive_in_any_order():
         ("cifar100", ["method.preset=papr"], ["preset named 'papr'", "crd, seed"]),
         ("quick", ["method.temprature=2"], ["'method.temprature'", "'temperature'"]),
         ("quick", ["method.temperature=-1"], ["method.temperature", "greater than 0", "-1"]),
+        ("quick", ["method=fitnets"], ["method named 'fitnets'", "'fitnet'"]),
+        ("quick", ["method=[soft_logits, fitnets]"], ["method named 'fitnets'", "'fitnet'"]),
+        ("quick", ["method=[soft_logits, soft_logits]"], ["soft_logits, soft_logits", "each once"]),
+        ("quick", ["method=[{name: fitnet, weight: -1}]"], ["weight of 'fitnet' is -1"]),
+        (
+            "quick",
+            ["method=[fitnet, {name: soft_logits, temprature: 1}]"],
+            ["method[1].temprature"],
+        ),
+        ("quick", ["method=[]"], ["method", "one or more"]),
+        ("quick", ["method=[[soft_logits]]"], ["method"]),
+        ("quick", ["method=5"], ["method"]),
+        (
+            "quick",
+            ["method=[fitnet]", "method.temperature=2"],
+            ["method.temperature", "['fitnet']"],
+        ),
         ("quick", ["recipe.epochs"], ["key=value", "'recipe.epochs'"]),
-        ("quick", ["name.x=1"], ["'name' is a value"]),
+        ("quick", ["name.x=1"], ["'name' is 'quick'"]),
         ("quick", ["recipe.epochs=[1"], ["not valid YAML"]),
         ("quick", ["recipe=5"], ["recipe"]),
         ("quick", ["teacher=5"], ["teacher"]),
