@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 _WIDE_RESNET = "kd_trainer.networks.wide_resnet:wide_resnet"
+_VGG = "kd_trainer.networks.vgg:vgg"
 
 _NARROW = {"stem_width": 16, "stage_widths": (16, 32, 64)}
 _WIDE = {"stem_width": 32, "stage_widths": (64, 128, 256)}
@@ -29,6 +30,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "wrn_40_1": (_WIDE_RESNET, {"depth": 40, "widening": 1}),
     "wrn_40_2": (_WIDE_RESNET, {"depth": 40, "widening": 2}),
     "wrn_40_4": (_WIDE_RESNET, {"depth": 40, "widening": 4}),
+    "vgg8": (_VGG, {"convolutions": 1}),
+    "vgg13": (_VGG, {"convolutions": 2}),
 }
 
 

@@ -27,11 +27,13 @@ PARAMETERS = {
     "wrn_40_1": 569_780,
     "wrn_40_2": 2_255_156,
     "wrn_40_4": 8_972_340,
+    "vgg8": 3_965_028,
+    "vgg13": 9_462_180,
 }
 # The taps that RepDistiller's models return, with and without its `preact`: see `filled`.
 GOLDEN = json.loads((Path(__file__).parent / "networks_golden.json").read_text())
 # The smallest network of each family.
-FAMILIES = ("resnet8", "wrn_16_2")
+FAMILIES = ("resnet8", "wrn_16_2", "vgg8")
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,17 @@ def both(tap: str, *shape: int) -> dict[str, tuple[int, ...]]:
                 "stage3_prenorm": (8, 8, 128),
                 **both("stage3", 8, 8, 128),
                 "pooled": (128,),
+            },
+        ),
+        (
+            "vgg13",
+            {
+                **both("stem", 32, 32, 64),
+                **both("stage1", 16, 16, 128),
+                **both("stage2", 8, 8, 256),
+                **both("stage3", 4, 4, 512),
+                **both("stage4", 4, 4, 512),
+                "pooled": (512,),
             },
         ),
     ],
@@ -273,7 +286,7 @@ def test_kernels_start_with_the_spread_of_the_reference(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "deviation"),
-    [("wrn_16_2", 1 / np.sqrt(3 * 128))],
+    [("wrn_16_2", 1 / np.sqrt(3 * 128)), ("vgg8", 0.01)],
 )
 def test_the_classifier_starts_with_the_spread_of_the_reference(
     name: str, deviation: float
