@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _WIDE_RESNET = "kd_trainer.networks.wide_resnet:wide_resnet"
 _VGG = "kd_trainer.networks.vgg:vgg"
+_MOBILENET = "kd_trainer.networks.mobilenet:mobilenet_v2"
 
 _NARROW = {"stem_width": 16, "stage_widths": (16, 32, 64)}
 _WIDE = {"stem_width": 32, "stage_widths": (64, 128, 256)}
@@ -32,6 +33,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "wrn_40_4": (_WIDE_RESNET, {"depth": 40, "widening": 4}),
     "vgg8": (_VGG, {"convolutions": 1}),
     "vgg13": (_VGG, {"convolutions": 2}),
+    "mobilenet_v2": (_MOBILENET, {"width_multiplier": 0.5}),
 }
 
 

@@ -29,11 +29,12 @@ PARAMETERS = {
     "wrn_40_4": 8_972_340,
     "vgg8": 3_965_028,
     "vgg13": 9_462_180,
+    "mobilenet_v2": 812_836,
 }
 # The taps that RepDistiller's models return, with and without its `preact`: see `filled`.
 GOLDEN = json.loads((Path(__file__).parent / "networks_golden.json").read_text())
 # The smallest network of each family.
-FAMILIES = ("resnet8", "wrn_16_2", "vgg8")
+FAMILIES = ("resnet8", "wrn_16_2", "vgg8", "mobilenet_v2")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,8 @@ def filled(name: str) -> keras.Model:
             layer.set_weights([1 + 0.1 * scale, 0.1 * offset, 0.1 * mean, np.exp(0.1 * variance)])
         elif layer.weights:
             kernel, *bias = (variable.shape for variable in layer.weights)
-            fan_in = np.prod(kernel[:-1])
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            fan_in = np.prod(kernel[:2] if depthwise else kernel[:-1])
             layer.set_weights(
                 [draw(*kernel) * np.sqrt(2 / fan_in), *(0.1 * draw(*shape) for shape in bias)]
             )
@@ -140,6 +142,17 @@ def both(tap: str, *shape: int) -> dict[str, tuple[int, ...]]:
                 "pooled": (512,),
             },
         ),
+        (
+            "mobilenet_v2",
+            {
+                **both("stem", 16, 16, 16),
+                **both("stage1", 16, 16, 12),
+                **both("stage2", 8, 8, 16),
+                **both("stage3", 4, 4, 48),
+                **both("stage4", 2, 2, 160),
+                "pooled": (1280,),
+            },
+        ),
     ],
 )
 def test_the_taps_and_their_shapes(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -171,15 +184,25 @@ def test_a_network_gives_float32_logits_of_raw_images(name: str) -> None:
     np.testing.assert_allclose(network(images[1:2])[0], logits[1], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_tap_is_the_relu_of_its_preact(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "linear"),
+    [
+        ("resnet8", set()),
+        ("wrn_16_2", set()),
+        ("vgg8", set()),
+        # Its bottlenecks have no ReLU.
+        ("mobilenet_v2", {"stage1", "stage2", "stage3", "stage4"}),
+    ],
+)
+def test_a_tap_is_the_relu_of_its_preact(name: str, linear: set[str]) -> None:
     network = built(name)
     taps = tapped(network, tap_shapes(network))(random_images(3))
     for before in (tap for tap in taps if tap.endswith("_preact")):
         tap = before.removesuffix("_preact")
         values = np.array(taps[before])
         assert values.min() < 0 < values.max()
-        np.testing.assert_array_equal(taps[tap], np.maximum(values, 0), err_msg=tap)
+        expected = values if tap in linear else np.maximum(values, 0)
+        np.testing.assert_array_equal(taps[tap], expected, err_msg=tap)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -278,15 +301,16 @@ def test_a_strided_convolution_sees_one_pixel_of_padding_on_each_side(
 @pytest.mark.parametrize("name", FAMILIES)
 def test_kernels_start_with_the_spread_of_the_reference(name: str) -> None:
     for layer in built(name).layers:
-        if isinstance(layer, layers.Conv2D):
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             kernel = np.array(layer.weights[0])
+            # All output channels, also for a depthwise kernel.
             fan_out = np.prod(kernel.shape[:2]) * layer.output.shape[-1]
             np.testing.assert_allclose(np.std(kernel), np.sqrt(2 / fan_out), rtol=0.2)
 
 
 @pytest.mark.parametrize(
     ("name", "deviation"),
-    [("wrn_16_2", 1 / np.sqrt(3 * 128)), ("vgg8", 0.01)],
+    [("wrn_16_2", 1 / np.sqrt(3 * 128)), ("vgg8", 0.01), ("mobilenet_v2", 0.01)],
 )
 def test_the_classifier_starts_with_the_spread_of_the_reference(
     name: str, deviation: float
