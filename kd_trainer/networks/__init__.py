@@ -12,6 +12,10 @@ from kd_trainer.errors import ConfigError, nearest
 if TYPE_CHECKING:
     import keras
 
+_WIDE_RESNET = "kd_trainer.networks.wide_resnet:wide_resnet"
+_VGG = "kd_trainer.networks.vgg:vgg"
+_MOBILENET = "kd_trainer.networks.mobilenet:mobilenet_v2"
+
 _NARROW = {"stem_width": 16, "stage_widths": (16, 32, 64)}
 _WIDE = {"stem_width": 32, "stage_widths": (64, 128, 256)}
 
@@ -22,6 +26,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         for suffix, depths, widths in [("", (8, 20, 32, 56, 110), _NARROW), ("x4", (8, 32), _WIDE)]
         for depth in depths
     },
+    "wrn_16_2": (_WIDE_RESNET, {"depth": 16, "widening": 2}),
+    "wrn_16_4": (_WIDE_RESNET, {"depth": 16, "widening": 4}),
+    "wrn_40_1": (_WIDE_RESNET, {"depth": 40, "widening": 1}),
+    "wrn_40_2": (_WIDE_RESNET, {"depth": 40, "widening": 2}),
+    "wrn_40_4": (_WIDE_RESNET, {"depth": 40, "widening": 4}),
+    "vgg8": (_VGG, {"convolutions": 1}),
+    "vgg13": (_VGG, {"convolutions": 2}),
+    "mobilenet_v2": (_MOBILENET, {"width_multiplier": 0.5}),
 }
 
 

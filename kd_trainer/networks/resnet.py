@@ -11,9 +11,14 @@ from typing import Any
 import keras
 from keras import layers
 
-# Mean and standard deviation of CIFAR-100's training pixels in 0..1, RGB.
-_MEAN = (0.5071, 0.4865, 0.4409)
-_STD = (0.2673, 0.2564, 0.2762)
+from kd_trainer.networks.blocks import (
+    batch_norm,
+    batch_norm_relu,
+    classifier,
+    conv,
+    normalised_images,
+    variance_scaling,
+)
 
 
 def resnet(
@@ -32,61 +37,28 @@ def resnet(
       A functional model from uint8 `(batch, 32, 32, 3)` to float32 logits `(batch, num_classes)`.
     """
     blocks = (depth - 2) // 6
-    inputs = keras.Input((32, 32, 3), dtype="uint8", name="images")
-    x = layers.Rescaling(
-        scale=[1 / (255 * std) for std in _STD],
-        offset=[-mean / std for mean, std in zip(_MEAN, _STD, strict=True)],
-        name="stem_block_normalisation",
-    )(inputs)
-    x = _conv(x, stem_width, 3, 1, "stem_block_conv")
-    x = _batch_norm(x, "stem_preact")
-    x = layers.ReLU(name="stem")(x)
+    images, x = normalised_images()
+    x = conv(x, stem_width, 3, 1, "stem_block_conv")
+    x = batch_norm_relu(x, "stem")
     for stage, width in enumerate(stage_widths, 1):
         for block in range(1, blocks + 1):
             stride = 2 if block == 1 and stage > 1 else 1
             last = block == blocks
             x = _basic_block(x, width, stride, f"stage{stage}", block, last)
-    x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    outputs = layers.Dense(
-        num_classes, kernel_initializer=_initializer(1.0, "fan_in"), name="logits", dtype="float32"
-    )(x)
-    return keras.Model(inputs, outputs, name=name)
+    return classifier(images, x, num_classes, variance_scaling(1.0, "fan_in"), name)
 
 
 def _basic_block(x: Any, width: int, stride: int, stage: str, block: int, last: bool) -> Any:
     prefix = f"{stage}_block{block}"
     shortcut = x
     if stride > 1 or x.shape[-1] != width:
-        shortcut = _conv(x, width, 1, stride, f"{prefix}_shortcut_conv")
-        shortcut = _batch_norm(shortcut, f"{prefix}_shortcut_bn")
-    x = _conv(x, width, 3, stride, f"{prefix}_conv1")
-    x = _batch_norm(x, f"{prefix}_bn1")
+        shortcut = conv(x, width, 1, stride, f"{prefix}_shortcut_conv")
+        shortcut = batch_norm(shortcut, f"{prefix}_shortcut_bn")
+    x = conv(x, width, 3, stride, f"{prefix}_conv1")
+    x = batch_norm(x, f"{prefix}_bn1")
     x = layers.ReLU(name=f"{prefix}_relu1")(x)
-    x = _conv(x, width, 3, 1, f"{prefix}_conv2")
-    x = _batch_norm(x, f"{prefix}_bn2")
+    x = conv(x, width, 3, 1, f"{prefix}_conv2")
+    x = batch_norm(x, f"{prefix}_bn2")
     # The last block's sum and ReLU are the stage's taps.
     x = layers.Add(name=f"{stage}_preact" if last else f"{prefix}_sum")([x, shortcut])
     return layers.ReLU(name=stage if last else f"{prefix}_relu2")(x)
-
-
-def _conv(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
-    if kernel == 3 and stride == 2:
-        # Keras pads "same" at the end only when striding; the literature pads both sides by one.
-        x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return layers.Conv2D(
-        width,
-        kernel,
-        stride,
-        padding="valid" if kernel == 3 and stride == 2 else "same",
-        use_bias=False,
-        kernel_initializer=_initializer(2.0, "fan_out"),
-        name=name,
-    )(x)
-
-
-def _batch_norm(x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
-
-
-def _initializer(scale: float, mode: str) -> keras.initializers.Initializer:
-    return keras.initializers.VarianceScaling(scale, mode, "truncated_normal")

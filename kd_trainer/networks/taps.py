@@ -1,8 +1,8 @@
 """The taps of a network: the outputs that methods read.
 
-A tap is the output of the layer of that name: `stem`, `stage1`.. `stage3` (after the ReLU;
-`<tap>_preact` before it), `pooled`, `logits`. Inner layers hold `_block` in their names and are
-not listed.
+A tap is the output of the layer of that name: `stem`, `stage1`.. `stage3` or `stage4` (after the
+ReLU; `<tap>_preact` before it), `pooled`, `logits`. The families' modules say what else there is.
+Inner layers hold `_block` in their names and are not listed.
 """
 
 from collections.abc import Iterable
