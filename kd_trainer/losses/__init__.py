@@ -18,6 +18,7 @@ from kd_trainer.losses.logits import (
     dist,
     kl_divergence,
     standardize_logits,
+    symmetric_divergence,
 )
 from kd_trainer.losses.patterns import (
     attention_transfer,
@@ -53,5 +54,6 @@ __all__ = [
     "rkd_distance",
     "similarity_preserving",
     "standardize_logits",
+    "symmetric_divergence",
     "variational_information",
 ]
