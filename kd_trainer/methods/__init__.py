@@ -14,6 +14,7 @@ METHODS = {
     "dist": "kd_trainer.methods.dist:DIST",
     "dkd": "kd_trainer.methods.dkd:DKD",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
+    "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
     "nst": "kd_trainer.methods.nst:NST",
     "pkt": "kd_trainer.methods.pkt:PKT",
     "rkd": "kd_trainer.methods.rkd:RKD",

@@ -99,12 +99,13 @@ class RKD(Method):
 
     def _terms(self, step: Step) -> dict[str, Tensor]:
         config = self.config
-        embeddings = [self._embedding(taps[config.tap]) for taps in (step.student, step.teacher)]
+        student = self._embedding(step.student[config.tap])
+        teacher = self._embedding(step.teacher[config.tap])
         terms = {}
         if config.distance_weight:
-            terms["distance"] = rkd_distance(*embeddings, config.self_pairs)
+            terms["distance"] = rkd_distance(student, teacher, config.self_pairs)
         if config.angle_weight:
-            terms["angle"] = rkd_angle(*embeddings)
+            terms["angle"] = rkd_angle(student, teacher)
         if config.kl_weight:
             logits = step.student["logits"], step.teacher["logits"]
             terms["kl"] = kl_divergence(*logits, config.temperature)
