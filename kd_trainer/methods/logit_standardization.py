@@ -97,8 +97,9 @@ class LogitStandardization(Method):
 
 def _standardized(stage: Stage) -> Stage:
     def terms(step: Step) -> dict[str, Tensor]:
+        # In a combination there are taps of other methods too.
         student, teacher = (
-            {tap: standardize_logits(logits) for tap, logits in taps.items()}
+            {tap: standardize_logits(logits) for tap, logits in taps.items() if tap == "logits"}
             for taps in (step.student, step.teacher)
         )
         return stage.terms(replace(step, student=student, teacher=teacher))

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from golden_step import LABELS, LOGITS, golden_step, weighted
+from golden_step import LABELS, LOGITS, MAPS, golden_step, weighted
 from pydantic import ValidationError
 
 from kd_trainer import methods
@@ -49,6 +49,13 @@ def test_the_stages_are_the_other_methods() -> None:
     [stage] = create({"name": NAME, "preset": "paper_dkd"}).stages(240)
     assert stage.task_weight == 1.0
     assert stage.weights["decoupled"](0) == pytest.approx(0.05)
+
+
+def test_beside_another_method_it_standardizes_the_logits_alone() -> None:
+    step = golden_step(logits=LOGITS, stage3=MAPS)
+    both = create([{"name": NAME}, {"name": "similarity_preserving"}])
+    alone = [weighted(create({"name": name}), step) for name in (NAME, "similarity_preserving")]
+    assert weighted(both, step) == pytest.approx(sum(alone))
 
 
 def test_a_name_stands_for_the_methods_first_preset() -> None:
