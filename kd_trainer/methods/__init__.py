@@ -13,6 +13,7 @@ METHODS = {
     "correlation_congruence": "kd_trainer.methods.correlation_congruence:CorrelationCongruence",
     "dist": "kd_trainer.methods.dist:DIST",
     "dkd": "kd_trainer.methods.dkd:DKD",
+    "dml": "kd_trainer.methods.dml:DML",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
     "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
     "nst": "kd_trainer.methods.nst:NST",
