@@ -5,6 +5,7 @@ whatever the model's precision; feature maps are NHWC; results are scalars, aver
 batch. Shapes that cannot be compared are refused with a ConfigError.
 """
 
+from kd_trainer.losses.contrastive import noise_contrastive
 from kd_trainer.losses.features import (
     activation_boundary,
     hierarchical_context,
@@ -49,6 +50,7 @@ __all__ = [
     "kd_svd",
     "kl_divergence",
     "neuron_selectivity_transfer",
+    "noise_contrastive",
     "probabilistic_knowledge_transfer",
     "rkd_angle",
     "rkd_distance",

@@ -11,6 +11,7 @@ from kd_trainer.methods.combination import Combination
 # Modules are imported when asked for: they need Keras, the table does not.
 METHODS = {
     "correlation_congruence": "kd_trainer.methods.correlation_congruence:CorrelationCongruence",
+    "crd": "kd_trainer.methods.crd:CRD",
     "dist": "kd_trainer.methods.dist:DIST",
     "dkd": "kd_trainer.methods.dkd:DKD",
     "dml": "kd_trainer.methods.dml:DML",
