@@ -1,5 +1,7 @@
 """Layers that bring a student's tap to the teacher's shape during training."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -54,3 +56,29 @@ def conv_regressor(
     )
     regressor.build((None, *student))
     return regressor
+
+
+def linear_embedding(shape: tuple[int, ...], width: int, name: str) -> keras.Sequential:
+    """A linear map of the flattened tap, with PyTorch's initial weights.
+
+    As `LinearEmbed` of Tian et al., "Contrastive Representation Distillation", 2020.
+
+    Args:
+      shape: of the tap, without the batch.
+      width: dimensions of the embedding.
+      name: the layer's name.
+
+    Returns:
+      A built layer from `(batch, *shape)` to `(batch, width)`.
+    """
+    limit = 1 / math.sqrt(math.prod(shape))
+    kernel, bias = (keras.initializers.RandomUniform(-limit, limit) for _ in range(2))
+    embedding = keras.Sequential(
+        [
+            layers.Flatten(),
+            layers.Dense(width, kernel_initializer=kernel, bias_initializer=bias, dtype="float32"),
+        ],
+        name=name,
+    )
+    embedding.build((None, *shape))
+    return embedding

@@ -5,6 +5,7 @@ whatever the model's precision; feature maps are NHWC; results are scalars, aver
 batch. Shapes that cannot be compared are refused with a ConfigError.
 """
 
+from kd_trainer.losses.contrastive import noise_contrastive
 from kd_trainer.losses.features import (
     activation_boundary,
     hierarchical_context,
@@ -18,6 +19,7 @@ from kd_trainer.losses.logits import (
     dist,
     kl_divergence,
     standardize_logits,
+    symmetric_divergence,
 )
 from kd_trainer.losses.patterns import (
     attention_transfer,
@@ -48,10 +50,12 @@ __all__ = [
     "kd_svd",
     "kl_divergence",
     "neuron_selectivity_transfer",
+    "noise_contrastive",
     "probabilistic_knowledge_transfer",
     "rkd_angle",
     "rkd_distance",
     "similarity_preserving",
     "standardize_logits",
+    "symmetric_divergence",
     "variational_information",
 ]

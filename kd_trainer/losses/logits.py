@@ -48,6 +48,28 @@ def kl_divergence(
     return _divergence(student, ops.log_softmax(teacher / temperature, axis=-1))
 
 
+def symmetric_divergence(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """Mean of the divergences KL(teacher ‖ student) and KL(student ‖ teacher).
+
+    As the seed has Zhang et al., "Deep Mutual Learning", 2018, whose equation 5 has one of them.
+
+    Args:
+      student_logits: `(batch, classes)`.
+      teacher_logits: `(batch, classes)`; no gradient flows into them.
+      temperature: what both logits are divided by before the softmax.
+
+    Returns:
+      A float32 scalar: summed over classes, averaged over the batch.
+    """
+    student, teacher = of_student(student_logits), of_teacher(teacher_logits)
+    require_logits("symmetric_divergence", student, teacher)
+    student = ops.log_softmax(student / temperature, axis=-1)
+    teacher = ops.log_softmax(teacher / temperature, axis=-1)
+    return (_divergence(student, teacher) + _divergence(teacher, student)) / 2
+
+
 def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """Returns KL(teacher ‖ student) of log-probabilities, averaged over the batch."""
     return ops.mean(ops.sum(ops.exp(teacher) * (teacher - student), axis=-1))

@@ -16,28 +16,34 @@ SAME = 1e-6
 CHUNK = 8
 
 
-def rkd_distance(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
+def rkd_distance(
+    student_embedding: Tensor, teacher_embedding: Tensor, self_pairs: bool = False
+) -> Tensor:
     """Huber loss of the distances between samples, over their mean.
 
     Park et al., "Relational Knowledge Distillation", 2019, equations 6 to 8. As in the authors'
     code the mean distance is of the pairs of different samples, and the loss the mean over all
-    pairs, those of a sample with itself among them; the seed has those in the mean too.
+    pairs, those of a sample with itself among them.
 
     Args:
       student_embedding: `(batch, ...)`, flattened; as it is, not L2-normalised.
       teacher_embedding: the same batch, of any width; no gradient flows into it.
+      self_pairs: whether the mean distance is of all pairs too, as in the seed: smaller by the
+        pairs of no distance.
 
     Returns:
       A float32 scalar; 0 for a batch of one.
     """
     student, teacher = of_student(student_embedding), of_teacher(teacher_embedding)
     require_equal_batch("rkd_distance", student, teacher)
-    return ops.mean(huber(_relative_distances(student) - _relative_distances(teacher)))
+    student, teacher = (_relative_distances(one, self_pairs) for one in (student, teacher))
+    return ops.mean(huber(student - teacher))
 
 
-def _relative_distances(embedding: Tensor) -> Tensor:
+def _relative_distances(embedding: Tensor, self_pairs: bool) -> Tensor:
     distances = safe_sqrt(_squared_distances(embedding))
-    pairs = ops.sum(ops.cast(distances > 0, "float32"))
+    counted = distances >= 0 if self_pairs else distances > 0
+    pairs = ops.sum(ops.cast(counted, "float32"))
     mean = ops.sum(distances) / ops.maximum(pairs, 1.0)
     return distances / ops.where(mean > 0, mean, 1.0)
 

@@ -10,7 +10,17 @@ from kd_trainer.methods.combination import Combination
 
 # Modules are imported when asked for: they need Keras, the table does not.
 METHODS = {
+    "correlation_congruence": "kd_trainer.methods.correlation_congruence:CorrelationCongruence",
+    "crd": "kd_trainer.methods.crd:CRD",
+    "dist": "kd_trainer.methods.dist:DIST",
+    "dkd": "kd_trainer.methods.dkd:DKD",
+    "dml": "kd_trainer.methods.dml:DML",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
+    "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
+    "nst": "kd_trainer.methods.nst:NST",
+    "pkt": "kd_trainer.methods.pkt:PKT",
+    "rkd": "kd_trainer.methods.rkd:RKD",
+    "similarity_preserving": "kd_trainer.methods.similarity_preserving:SimilarityPreserving",
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
 }
 

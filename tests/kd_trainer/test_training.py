@@ -44,6 +44,10 @@ def seasoned() -> keras.Model:
     return network
 
 
+# The terms that fall, where not all do: two new networks start by predicting the same, nothing.
+FALLING = {"dml": {"peer_task"}}
+
+
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_a_few_steps_lower_a_methods_own_term(
     name: str, preset: str, seasoned: keras.Model
@@ -51,7 +55,8 @@ def test_a_few_steps_lower_a_methods_own_term(
     method = create({"name": name, "preset": preset})
     keras.utils.set_random_seed(0)
     student = tiny(100, "student", width=4, size=32, stages=3)
-    adapters = training.fit_taps(seasoned, student, method, 1, sample("train", 64).labels)
+    student, teacher = method.networks(student, seasoned)
+    adapters = training.fit_taps(teacher, student, method, 1, sample("train", 64).labels)
     first = dataclasses.replace(method.stages(10)[0], epochs=20)
     history = training.train(
         student,
@@ -61,10 +66,10 @@ def test_a_few_steps_lower_a_methods_own_term(
         None,
         seed=0,
         name="student",
-        teacher=seasoned,
+        teacher=teacher,
         adapters=adapters,
     )
-    for term in first.weights:
+    for term in FALLING.get(name, first.weights):
         values = [row[term] for row in history]
         assert values[-1] < 0.98 * values[0]
 

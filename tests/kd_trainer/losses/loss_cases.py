@@ -97,6 +97,12 @@ CASES = {
             partial(reference.kl_divergence, temperature=4.0),
             **LOGITS,
         ),
+        Case(
+            "symmetric_divergence",
+            of_one(losses.symmetric_divergence, 2.0),
+            partial(reference.symmetric_divergence, temperature=2.0),
+            **LOGITS,
+        ),
         Case("hint", of_one(losses.hint), reference.hint),
         Case(
             "attention_transfer",
@@ -129,6 +135,13 @@ CASES = {
             "rkd_distance",
             of_one(losses.rkd_distance),
             reference.rkd_distance,
+            **EMBEDDINGS,
+            scale=True,
+        ),
+        Case(
+            "rkd_distance_self_pairs",
+            of_one(losses.rkd_distance, True),
+            partial(reference.rkd_distance, self_pairs=True),
             **EMBEDDINGS,
             scale=True,
         ),

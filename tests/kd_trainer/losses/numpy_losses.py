@@ -34,6 +34,11 @@ def kl_divergence(student, teacher, temperature):
     return (p * np.log(p / q)).sum(-1).mean()
 
 
+def symmetric_divergence(student, teacher, temperature):
+    both = [kl_divergence(*pair, temperature) for pair in [(student, teacher), (teacher, student)]]
+    return np.mean(both)
+
+
 def hint(student, teacher):
     return ((student[0] - teacher[0]) ** 2).mean()
 
@@ -95,11 +100,11 @@ def kd_svd(student, teacher, k=1):
     return total / len(student[0])
 
 
-def rkd_distance(student, teacher):
+def rkd_distance(student, teacher, self_pairs=False):
     def relative(points):
         points = flat(points)
         distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-        return distances / distances[distances > 0].mean()
+        return distances / (distances if self_pairs else distances[distances > 0]).mean()
 
     return huber(relative(student[0]) - relative(teacher[0])).mean()
 

@@ -38,6 +38,10 @@ def standardized() -> float:
     return 4 * losses.kl_divergence(*standard, 2.0)
 
 
+def symmetric() -> float:
+    return losses.symmetric_divergence(STUDENT_LOGITS, TEACHER_LOGITS)
+
+
 def variational() -> float:
     variance = np.full(3, 5.0)
     return losses.variational_information(STUDENT_MAPS[0], variance, TEACHER_MAPS[0])
@@ -67,6 +71,7 @@ GOLDEN = {
     "dist_intra_T1": (dist(1.0, 1), 1.1090346),
     "dist_inter_T4": (dist(4.0, 0), 0.97761669),
     "dist_intra_T4": (dist(4.0, 1), 1.1252628),
+    "dml_seed_symmetric": (symmetric, 1.8686235),
     "lskd_T2_x_T2": (standardized, 0.72505922),
     "reviewkd_hcl_s1t1": (of_maps(losses.hierarchical_context), 0.50911423),
 }
