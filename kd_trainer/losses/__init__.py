@@ -9,6 +9,7 @@ from kd_trainer.losses.features import (
     activation_boundary,
     hierarchical_context,
     hint,
+    partial_distance,
     variational_information,
 )
 from kd_trainer.losses.flow import flow_of_solution_procedure
@@ -20,6 +21,7 @@ from kd_trainer.losses.logits import (
     standardize_logits,
 )
 from kd_trainer.losses.patterns import (
+    attention_distance,
     attention_transfer,
     factor_transfer,
     jacobian_matching,
@@ -35,6 +37,7 @@ from kd_trainer.losses.singular_values import kd_svd
 
 __all__ = [
     "activation_boundary",
+    "attention_distance",
     "attention_transfer",
     "correlation_congruence",
     "cross_entropy",
@@ -48,6 +51,7 @@ __all__ = [
     "kd_svd",
     "kl_divergence",
     "neuron_selectivity_transfer",
+    "partial_distance",
     "probabilistic_knowledge_transfer",
     "rkd_angle",
     "rkd_distance",

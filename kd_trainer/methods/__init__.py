@@ -10,8 +10,11 @@ from kd_trainer.methods.combination import Combination
 
 # Modules are imported when asked for: they need Keras, the table does not.
 METHODS = {
+    "activation_boundary": "kd_trainer.methods.activation_boundary:ActivationBoundary",
+    "attention_transfer": "kd_trainer.methods.attention_transfer:AttentionTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
+    "vid": "kd_trainer.methods.vid:VID",
 }
 
 __all__ = [

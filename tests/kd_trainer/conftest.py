@@ -1,0 +1,1 @@
+"""Makes this folder's helpers importable in the folders below."""
