@@ -13,6 +13,8 @@ METHODS = {
     "activation_boundary": "kd_trainer.methods.activation_boundary:ActivationBoundary",
     "attention_transfer": "kd_trainer.methods.attention_transfer:AttentionTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
+    "overhaul": "kd_trainer.methods.overhaul:Overhaul",
+    "review_kd": "kd_trainer.methods.review_kd:ReviewKD",
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
     "vid": "kd_trainer.methods.vid:VID",
 }
