@@ -12,6 +12,7 @@ from kd_trainer.methods.combination import Combination
 METHODS = {
     "activation_boundary": "kd_trainer.methods.activation_boundary:ActivationBoundary",
     "attention_transfer": "kd_trainer.methods.attention_transfer:AttentionTransfer",
+    "factor_transfer": "kd_trainer.methods.factor_transfer:FactorTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
     "overhaul": "kd_trainer.methods.overhaul:Overhaul",
     "review_kd": "kd_trainer.methods.review_kd:ReviewKD",
