@@ -9,7 +9,7 @@ from kd_trainer.errors import ConfigError
 
 
 def conv_regressor(
-    student: tuple[int, ...], teacher: tuple[int, ...], name: str
+    student: tuple[int, ...], teacher: tuple[int, ...], name: str, rectified: bool = True
 ) -> keras.Sequential:
     """Convolution, BatchNorm and ReLU from one feature map's shape to another's.
 
@@ -21,6 +21,7 @@ def conv_regressor(
       student: `(height, width, channels)` of the student's tap.
       teacher: `(height, width, channels)` of the teacher's tap.
       name: the layer's name.
+      rectified: whether the ReLU is there; features before the activation have none.
 
     Returns:
       A built layer from `(batch, *student)` to `(batch, *teacher)`.
@@ -51,8 +52,9 @@ def conv_regressor(
             f"{target_height}x{target_width}: it must be at least as large, or half of it. "
             "Choose another tap."
         )
+    activation = [layers.ReLU()] if rectified else []
     regressor = keras.Sequential(
-        [*bridge, layers.BatchNormalization(momentum=0.9, epsilon=1e-5), layers.ReLU()], name=name
+        [*bridge, layers.BatchNormalization(momentum=0.9, epsilon=1e-5), *activation], name=name
     )
     regressor.build((None, *student))
     return regressor

@@ -10,6 +10,7 @@ from kd_trainer.losses.features import (
     activation_boundary,
     hierarchical_context,
     hint,
+    partial_distance,
     variational_information,
 )
 from kd_trainer.losses.flow import flow_of_solution_procedure
@@ -22,6 +23,7 @@ from kd_trainer.losses.logits import (
     symmetric_divergence,
 )
 from kd_trainer.losses.patterns import (
+    attention_distance,
     attention_transfer,
     factor_transfer,
     jacobian_matching,
@@ -37,6 +39,7 @@ from kd_trainer.losses.singular_values import kd_svd
 
 __all__ = [
     "activation_boundary",
+    "attention_distance",
     "attention_transfer",
     "correlation_congruence",
     "cross_entropy",
@@ -51,6 +54,7 @@ __all__ = [
     "kl_divergence",
     "neuron_selectivity_transfer",
     "noise_contrastive",
+    "partial_distance",
     "probabilistic_knowledge_transfer",
     "rkd_angle",
     "rkd_distance",

@@ -56,6 +56,28 @@ def activation_boundary(
     return ops.mean(ops.sum(apart, axis=tuple(range(1, len(apart.shape)))))
 
 
+def partial_distance(student_preact: Tensor, teacher_target: Tensor) -> Tensor:
+    """Squared distance that lets the student be wherever the teacher is not active either.
+
+    Heo et al., "A Comprehensive Overhaul of Feature Distillation", 2019, the partial L2
+    distance: nothing where s ≤ t ≤ 0, (s - t)² everywhere else.
+
+    Args:
+      student_preact: `(batch, ...)` before the activation, through its connector.
+      teacher_target: the same shape, the teacher's feature before the activation, after the
+        margin ReLU; no gradient flows into it.
+
+    Returns:
+      A float32 scalar: summed over a sample's elements, averaged over the batch.
+    """
+    student, teacher = of_student(student_preact), of_teacher(teacher_target)
+    require_equal("partial_distance", student, teacher)
+    # Not the other way round, so that what is not a number stays so.
+    idle = ops.logical_and(student <= teacher, teacher <= 0)
+    apart = ops.where(idle, 0.0, ops.square(student - teacher))
+    return ops.mean(ops.sum(apart, axis=tuple(range(1, len(apart.shape)))))
+
+
 def variational_information(mean: Tensor, variance: Tensor, target: Tensor) -> Tensor:
     """Negative log-likelihood of the teacher's feature under a Gaussian from the student's.
 

@@ -31,6 +31,26 @@ def attention_transfer(student_feature: Tensor, teacher_feature: Tensor) -> Tens
     return ops.mean(ops.square(_attention(student) - _attention(teacher)))
 
 
+def attention_distance(student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
+    """L2 distance of the normalised attention maps, over the number of their elements.
+
+    Zagoruyko and Komodakis, 2017, equation 2 as it is printed: the norm where `attention_transfer`
+    has the square. The paper's β is 1000 over the elements of the map and over the batch; both
+    are divided by here.
+
+    Args:
+      student_feature: `(batch, height, width, channels)`.
+      teacher_feature: as in `attention_transfer`.
+
+    Returns:
+      A float32 scalar, averaged over the batch.
+    """
+    student, teacher = _maps_of_one_size("attention_distance", student_feature, teacher_feature)
+    difference = _attention(student) - _attention(teacher)
+    distance = safe_sqrt(ops.sum(ops.square(difference), axis=-1))
+    return ops.mean(distance) / difference.shape[-1]
+
+
 def _attention(feature: Tensor) -> Tensor:
     return l2_normalize(flatten(ops.mean(ops.square(feature), axis=-1)), axis=-1)
 

@@ -10,18 +10,24 @@ from kd_trainer.methods.combination import Combination
 
 # Modules are imported when asked for: they need Keras, the table does not.
 METHODS = {
+    "activation_boundary": "kd_trainer.methods.activation_boundary:ActivationBoundary",
+    "attention_transfer": "kd_trainer.methods.attention_transfer:AttentionTransfer",
     "correlation_congruence": "kd_trainer.methods.correlation_congruence:CorrelationCongruence",
     "crd": "kd_trainer.methods.crd:CRD",
     "dist": "kd_trainer.methods.dist:DIST",
     "dkd": "kd_trainer.methods.dkd:DKD",
     "dml": "kd_trainer.methods.dml:DML",
+    "factor_transfer": "kd_trainer.methods.factor_transfer:FactorTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
     "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
     "nst": "kd_trainer.methods.nst:NST",
+    "overhaul": "kd_trainer.methods.overhaul:Overhaul",
     "pkt": "kd_trainer.methods.pkt:PKT",
+    "review_kd": "kd_trainer.methods.review_kd:ReviewKD",
     "rkd": "kd_trainer.methods.rkd:RKD",
     "similarity_preserving": "kd_trainer.methods.similarity_preserving:SimilarityPreserving",
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
+    "vid": "kd_trainer.methods.vid:VID",
 }
 
 __all__ = [

@@ -29,6 +29,14 @@ def test_a_regressor_gives_the_teachers_shape(bridge: str) -> None:
     assert output.max() > 0
 
 
+def test_a_regressor_for_features_before_the_activation_has_none() -> None:
+    regressor = conv_regressor((8, 8, 3), (8, 8, 5), name="connector", rectified=False)
+    x = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
+    output = np.array(regressor(x, training=True))
+    np.testing.assert_allclose(output.mean((0, 1, 2)), np.zeros(5), atol=1e-5)
+    assert output.min() < 0
+
+
 @pytest.mark.parametrize(
     ("student", "teacher"),
     [((8, 8, 4), (12, 12, 4)), ((8, 16, 4), (16, 8, 4)), ((5, 5, 4), (16, 16, 4))],

@@ -47,6 +47,12 @@ def seasoned() -> keras.Model:
 # The terms that fall, where not all do: two new networks start by predicting the same, nothing.
 FALLING = {"dml": {"peer_task"}}
 
+# The rate at which 80 steps show in a method's terms, where 0.002 is too low for that.
+RATES = {
+    "factor_transfer": 0.05,  # a mean that goes back through six convolutions
+    "vid": 0.05,  # a mean whose larger part is the variances' logarithm, which 0.002 hardly moves
+}
+
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_a_few_steps_lower_a_methods_own_term(
@@ -61,7 +67,7 @@ def test_a_few_steps_lower_a_methods_own_term(
     history = training.train(
         student,
         [first],
-        Recipe(batch_size=16, learning_rate=0.002, flip=False, crop_padding=0),
+        Recipe(batch_size=16, learning_rate=RATES.get(name, 0.002), flip=False, crop_padding=0),
         sample("train", 64),
         None,
         seed=0,

@@ -112,11 +112,19 @@ CASES = {
             scale=True,
         ),
         Case(
+            "attention_distance",
+            of_one(losses.attention_distance),
+            reference.attention_distance,
+            teacher=((2, 2, 5),),
+            scale=True,
+        ),
+        Case(
             "activation_boundary",
             of_one(losses.activation_boundary),
             reference.activation_boundary,
             zero=False,
         ),
+        Case("partial_distance", of_one(losses.partial_distance), reference.partial_distance),
         Case(
             "flow_of_solution_procedure",
             losses.flow_of_solution_procedure,

@@ -43,12 +43,21 @@ def hint(student, teacher):
     return ((student[0] - teacher[0]) ** 2).mean()
 
 
-def attention_transfer(student, teacher):
+def attention_maps(student, teacher):
     student, teacher = student[0], teacher[0]
     if student.shape[1] > teacher.shape[1]:
         student = halve(student, np.mean)
-    maps = [unit(flat((one**2).sum(-1))) for one in (student, teacher)]
+    return [unit(flat((one**2).sum(-1))) for one in (student, teacher)]
+
+
+def attention_transfer(student, teacher):
+    maps = attention_maps(student, teacher)
     return ((maps[0] - maps[1]) ** 2).mean()
+
+
+def attention_distance(student, teacher):
+    maps = attention_maps(student, teacher)
+    return np.linalg.norm(maps[0] - maps[1], axis=1).sum() / maps[0].size
 
 
 def activation_boundary(student, teacher, margin=1.0):
@@ -58,6 +67,14 @@ def activation_boundary(student, teacher, margin=1.0):
             total += (s + margin) ** 2
         elif s <= margin and t > 0:
             total += (s - margin) ** 2
+    return total / len(student[0])
+
+
+def partial_distance(student, teacher):
+    total = 0.0
+    for s, t in zip(student[0].ravel(), teacher[0].ravel(), strict=True):
+        if s > t or t > 0:
+            total += (s - t) ** 2
     return total / len(student[0])
 
 

@@ -49,6 +49,7 @@ def variational() -> float:
 
 GOLDEN = {
     "at_code_mean_sq": (of_maps(losses.attention_transfer), 0.035169419),
+    "at_paper_l2_mean_b": (lambda: 16 * of_maps(losses.attention_distance)(), 0.74893729),
     "ab_m1_s1t1_sum_over_hwc_mean_b": (of_maps(losses.activation_boundary), 62.979814),
     "ab_m1_s2t2": (of_maps(losses.activation_boundary, 1), 57.542093),
     "fsp_paper_sum_mean_b": (

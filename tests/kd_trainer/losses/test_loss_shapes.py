@@ -16,6 +16,7 @@ def maps(*shapes: tuple[int, ...]) -> list[np.ndarray]:
 EQUAL = {
     "hint": losses.hint,
     "activation_boundary": losses.activation_boundary,
+    "partial_distance": losses.partial_distance,
     "factor_transfer": losses.factor_transfer,
     "jacobian_matching": losses.jacobian_matching,
     "variational_information": lambda s, t: losses.variational_information(s, [1.0], t),
@@ -57,6 +58,7 @@ def test_one_class_cannot_be_standardized() -> None:
 @pytest.mark.parametrize(
     "loss",
     [
+        losses.attention_distance,
         losses.attention_transfer,
         losses.neuron_selectivity_transfer,
         losses.rkd_distance,
@@ -70,7 +72,14 @@ def test_different_batches_are_refused(loss) -> None:
         loss(*maps((4, 4, 4, 3), (1, 4, 4, 3)))
 
 
-@pytest.mark.parametrize("loss", [losses.attention_transfer, losses.neuron_selectivity_transfer])
+POOLED = [
+    losses.attention_distance,
+    losses.attention_transfer,
+    losses.neuron_selectivity_transfer,
+]
+
+
+@pytest.mark.parametrize("loss", POOLED)
 def test_pooled_features_are_no_maps(loss) -> None:
     with pytest.raises(ConfigError, match=r"\(4, 6\).*feature maps"):
         loss(*maps((4, 6), (4, 6)))
@@ -106,7 +115,7 @@ def test_kd_svd_says_what_it_needs() -> None:
         losses.kd_svd([one, other], [one, other], k=4)
 
 
-@pytest.mark.parametrize("loss", [losses.attention_transfer, losses.neuron_selectivity_transfer])
+@pytest.mark.parametrize("loss", POOLED)
 def test_the_larger_map_is_pooled_whichever_it_is(loss) -> None:
     small, large = maps((4, 2, 4, 3), (4, 4, 8, 3))
     pooled = large.reshape(4, 2, 2, 4, 2, 3).mean((2, 4))
