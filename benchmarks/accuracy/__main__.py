@@ -31,7 +31,7 @@ RECIPE = Recipe(epochs=6, batch_size=64, learning_rate=0.1, schedule="cosine", w
 TEACHER_RECIPE = RECIPE.model_copy(update={"epochs": 12})
 BASELINE = "baseline"
 # Beside the methods alone.
-COMBINATIONS: list[tuple[str, ...]] = []
+COMBINATIONS: list[tuple[str, ...]] = [("soft_logits", "attention_transfer")]
 
 
 def main() -> None:
