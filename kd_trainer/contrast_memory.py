@@ -124,15 +124,19 @@ class ContrastMemory(keras.layers.Layer):
 
     def _similarities(self, embedding: Tensor, bank: keras.Variable, drawn: Tensor) -> Tensor:
         # All of the bank is less than the vectors of all negatives of all samples.
-        all_ = ops.matmul(embedding, ops.transpose(bank)) / self._temperature
+        vectors = ops.transpose(ops.convert_to_tensor(bank))
+        all_ = ops.matmul(embedding, vectors) / self._temperature
         return ops.take_along_axis(all_, drawn, axis=1)
 
     def _normalizer(self, known: keras.Variable, similarities: Tensor) -> Tensor:
         estimate = self._samples * ops.mean(ops.exp(ops.stop_gradient(similarities)))
-        known.assign(ops.where(known > 0, known, estimate))
+        before = ops.convert_to_tensor(known)
+        known.assign(ops.where(before > 0, before, estimate))
         return ops.convert_to_tensor(known)
 
     def _memorise(self, bank: keras.Variable, embedding: Tensor, indices: Tensor) -> None:
-        before = ops.take(bank, indices, axis=0)
-        after = self._momentum * before + (1 - self._momentum) * ops.stop_gradient(embedding)
-        bank.assign(ops.scatter_update(bank, indices[:, None], l2_normalize(after, axis=-1)))
+        vectors = ops.convert_to_tensor(bank)
+        moved = self._momentum * ops.take(vectors, indices, axis=0)
+        moved = moved + (1 - self._momentum) * ops.stop_gradient(embedding)
+        moved = l2_normalize(moved, axis=-1)
+        bank.assign(ops.scatter_update(vectors, indices[:, None], moved))

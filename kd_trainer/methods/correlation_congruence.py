@@ -14,7 +14,7 @@ RepDistiller), with PyTorch's initial weights, on whose size the loss depends.
 
 Traps: this is not the paper's equation 8. It depends on the order of the batch. The teacher's
 embedding is trained too, so that the loss can also fall by both embeddings shrinking to a
-constant; the small weight is to be seen in that light. The embeddings are dropped at export.
+constant. The embeddings are dropped at export.
 """
 
 from typing import ClassVar
