@@ -14,6 +14,7 @@ METHODS = {
     "attention_transfer": "kd_trainer.methods.attention_transfer:AttentionTransfer",
     "factor_transfer": "kd_trainer.methods.factor_transfer:FactorTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
+    "jacobian_matching": "kd_trainer.methods.jacobian_matching:JacobianMatching",
     "overhaul": "kd_trainer.methods.overhaul:Overhaul",
     "review_kd": "kd_trainer.methods.review_kd:ReviewKD",
     "soft_logits": "kd_trainer.methods.soft_logits:SoftLogits",
