@@ -50,6 +50,7 @@ FALLING = {"dml": {"peer_task"}}
 # The rate at which 80 steps show in a method's terms, where 0.002 is too low for that.
 RATES = {
     "factor_transfer": 0.05,  # a mean that goes back through six convolutions
+    "jacobian_matching": 0.05,  # from 1.4 for derivatives that have nothing in common
     "vid": 0.05,  # a mean whose larger part is the variances' logarithm, which 0.002 hardly moves
 }
 
