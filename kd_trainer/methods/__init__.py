@@ -90,6 +90,10 @@ def create(spec: Spec) -> Method:
             f"The method {spec['name']!r} has no preset named {preset!r}. "
             f"{nearest(preset, list(cls.PRESETS))}"
         )
+    for key, value in overrides.items():
+        default = cls.PRESETS[preset].get(key)
+        if isinstance(value, Mapping) and isinstance(default, Mapping) and "name" not in value:
+            overrides[key] = {**default, **value}  # some hyper-parameters of the inner method
     return cls(cls.Config.model_validate({**cls.PRESETS[preset], **overrides}), preset)
 
 

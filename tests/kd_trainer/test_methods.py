@@ -46,6 +46,14 @@ def test_a_hyper_parameter_overrides_the_presets() -> None:
     assert (config.temperature, config.task_weight, config.distillation_weight) == (5.0, 0.7, 0.3)
 
 
+def test_an_inner_methods_hyper_parameters_override_its_presets() -> None:
+    spec = {"name": "logit_standardization", "on": {"temperature": 3.0}}
+    on = create(spec).config.on
+    assert (on["name"], on["temperature"], on["distillation_weight"]) == ("soft_logits", 3.0, 36.0)
+    other = create({**spec, "on": {"name": "dkd", "temperature": 3.0}}).config.on
+    assert (other["name"], other["temperature"], other["beta"]) == ("dkd", 3.0, 8.0)
+
+
 def test_creating_leaves_the_specification_as_it_was() -> None:
     spec = {"name": "soft_logits", "preset": "seed", "temperature": 5.0}
     create(spec)
