@@ -19,6 +19,7 @@ METHODS = {
     "dml": "kd_trainer.methods.dml:DML",
     "factor_transfer": "kd_trainer.methods.factor_transfer:FactorTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
+    "fsp": "kd_trainer.methods.fsp:FSP",
     "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
     "nst": "kd_trainer.methods.nst:NST",
     "overhaul": "kd_trainer.methods.overhaul:Overhaul",
