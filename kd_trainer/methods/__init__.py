@@ -20,6 +20,8 @@ METHODS = {
     "factor_transfer": "kd_trainer.methods.factor_transfer:FactorTransfer",
     "fitnet": "kd_trainer.methods.fitnet:FitNet",
     "fsp": "kd_trainer.methods.fsp:FSP",
+    "kd_eid": "kd_trainer.methods.kd_eid:KDEID",
+    "kd_svd": "kd_trainer.methods.kd_svd:KDSVD",
     "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
     "nst": "kd_trainer.methods.nst:NST",
     "overhaul": "kd_trainer.methods.overhaul:Overhaul",
