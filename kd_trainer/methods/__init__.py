@@ -23,6 +23,7 @@ METHODS = {
     "kd_eid": "kd_trainer.methods.kd_eid:KDEID",
     "kd_svd": "kd_trainer.methods.kd_svd:KDSVD",
     "logit_standardization": "kd_trainer.methods.logit_standardization:LogitStandardization",
+    "mhgd": "kd_trainer.methods.mhgd:MHGD",
     "nst": "kd_trainer.methods.nst:NST",
     "overhaul": "kd_trainer.methods.overhaul:Overhaul",
     "pkt": "kd_trainer.methods.pkt:PKT",
