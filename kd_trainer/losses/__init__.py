@@ -14,6 +14,7 @@ from kd_trainer.losses.features import (
     variational_information,
 )
 from kd_trainer.losses.flow import flow_of_solution_procedure
+from kd_trainer.losses.graphs import attention_graph
 from kd_trainer.losses.logits import (
     cross_entropy,
     decoupled,
@@ -40,6 +41,7 @@ from kd_trainer.losses.singular_values import kd_svd
 __all__ = [
     "activation_boundary",
     "attention_distance",
+    "attention_graph",
     "attention_transfer",
     "correlation_congruence",
     "cross_entropy",

@@ -11,8 +11,6 @@ from kd_trainer.losses.shapes import require_equal_channels, require_maps
 
 Tensor = Any
 
-# The student offers this many vectors more than the teacher has, for the order may differ.
-SPARE = 3
 # Of eigenvalues that sum to 1, in float32: a gap below the square root of the first is damped,
 # for its inverse is a derivative; an eigenvalue below the second times the largest is zero.
 GAP_SQUARED = 1e-10
@@ -20,7 +18,11 @@ NOISE = 1e-6
 
 
 def kd_svd(
-    student_features: Sequence[Tensor], teacher_features: Sequence[Tensor], k: int = 1
+    student_features: Sequence[Tensor],
+    teacher_features: Sequence[Tensor],
+    k: int = 1,
+    spare: int = 3,
+    scaled: bool = True,
 ) -> Tensor:
     """Difference of how neighbouring stages' singular vectors relate.
 
@@ -29,11 +31,14 @@ def kd_svd(
     `k` right singular vectors, scaled by the teacher's normalised singular values; of two
     neighbouring stages exp(-(v_d - v'_d')² / 8) for every pair of elements; and the sum of
     squares of the difference of student and teacher. Each vector of the teacher is held against
-    the student's best aligned one of the top `k + 3`, as in the authors' code.
+    the student's best aligned one of the top `k + spare`, as in the authors' code.
 
-    The sign of a singular vector is arbitrary, and with it the relation of two stages: the
-    references take what LAPACK happens to return. Here it is the sign for which student and
-    teacher differ more, so that the value depends on the maps alone.
+    The sign of a singular vector is arbitrary, and the relation of two stages depends on the two
+    signs being alike or not: the references take what LAPACK happens to return. The first vector
+    of a map after a ReLU has one sign in all its elements (Perron-Frobenius), and LAPACK returns
+    both stages' alike but for a few small maps; here they are both positive. Where there is no
+    such sign (a map with negative elements, the second vector and on) it is the one for which
+    student and teacher differ more. So the value depends on the maps alone.
 
     Of equal singular values there are no single vectors, and the derivative grows without bound
     towards them; it is damped where they differ by less than float32 resolves. Vectors of no
@@ -44,6 +49,8 @@ def kd_svd(
       teacher_features: as many, of the same channels; heights and widths may differ from the
         student's. No gradient flows into them.
       k: the number of singular vectors.
+      spare: how many vectors more the student offers, for the order may differ.
+      scaled: whether vectors are multiplied by the teacher's normalised singular values.
 
     Returns:
       A float32 scalar: summed over elements, vectors and neighbouring stages, averaged over the
@@ -55,12 +62,17 @@ def kd_svd(
     loss, before = 0.0, None
     for ours, theirs in zip(student_features, teacher_features, strict=True):
         values, teacher = right_singular_vectors(theirs, k)
-        _, student = right_singular_vectors(ours, k + SPARE)
-        scale = l2_normalize(values, axis=-1)[:, None, :]
-        now = _align(student, teacher) * scale, teacher * scale
+        _, student = right_singular_vectors(ours, k + spare)
+        student = align(student, teacher)
+        if scaled:
+            scale = l2_normalize(values, axis=-1)[:, None, :]
+            student, teacher = student * scale, teacher * scale
+        now = student, teacher, _has_sign(theirs, k)
         if before is not None:
-            sign = [_difference(now, before, sign) for sign in (1, -1)]
-            loss = loss + ops.mean(ops.sum(ops.maximum(*sign), axis=-1))
+            alike, opposite = (_difference(now, before, sign) for sign in (1, -1))
+            known = ops.logical_and(now[2], before[2])
+            difference = ops.where(known, alike, ops.maximum(alike, opposite))
+            loss = loss + ops.mean(ops.sum(difference, axis=-1))
         before = now
     return loss
 
@@ -77,7 +89,8 @@ def right_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tensor]
 
     Returns:
       The values `(batch, count)` of the map at unit norm, descending and without a gradient, and
-      the vectors `(batch, channels, count)`, zero where the value is.
+      the vectors `(batch, channels, count)`, zero where the value is, with the sign for which
+      their elements sum to more than zero.
     """
     _, height, width, channels = feature.shape
     matrix = ops.reshape(feature, (-1, height * width, channels))
@@ -99,22 +112,37 @@ def right_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tensor]
     dead = top <= NOISE * top[:, :, :1]
     if wide:
         vectors = l2_normalize(ops.matmul(transposed, vectors), axis=1)
+    vectors = vectors * ops.where(ops.sum(vectors, axis=1, keepdims=True) < 0, -1.0, 1.0)
     return safe_sqrt(ops.maximum(top[:, 0], 0.0)), ops.where(dead, 0.0, vectors)
 
 
-def _align(student: Tensor, teacher: Tensor) -> Tensor:
-    """Returns for each vector of the teacher the nearest of the student's lines, signed alike."""
+def align(student: Tensor, teacher: Tensor) -> Tensor:
+    """Returns for each vector of the teacher the nearest of the student's lines, signed alike.
+
+    Args:
+      student: `(batch, channels, at least count)`.
+      teacher: `(batch, channels, count)`.
+
+    Returns:
+      Of the student's, `(batch, channels, count)`; one may be chosen twice.
+    """
     cosines = ops.matmul(ops.transpose(ops.stop_gradient(student), (0, 2, 1)), teacher)
     best = ops.argmax(ops.abs(cosines), axis=1)
     choice = ops.one_hot(best, cosines.shape[1], axis=1, dtype="float32")
     return ops.matmul(student, choice * ops.where(cosines < 0, -1.0, 1.0))
 
 
-def _difference(now: tuple[Tensor, Tensor], before: tuple[Tensor, Tensor], sign: int) -> Tensor:
+def _has_sign(feature: Tensor, k: int) -> Tensor:
+    """Returns which of the top vectors have one sign in all their elements, `(batch, k)`."""
+    positive = ops.all(feature >= 0, axis=(1, 2, 3))
+    return ops.logical_and(positive[:, None], ops.arange(k) == 0)
+
+
+def _difference(now: tuple[Tensor, ...], before: tuple[Tensor, ...], sign: int) -> Tensor:
     """Returns the squared difference of the relations, `(batch, k)`."""
     student, teacher = (
         ops.exp(ops.square(b[:, :, None] - sign * a[:, None]) / -8)
-        for a, b in zip(before, now, strict=True)
+        for a, b in zip(before[:2], now[:2], strict=True)
     )
     return ops.sum(ops.square(student - teacher), axis=(1, 2))
 

@@ -181,7 +181,9 @@ class FactorTransfer(Method):
         found = step.adapt("decoder", step.adapt("paraphraser", feature))
         if self.config.power == 2:
             return {"reconstruction": hint(found, feature)}
-        return {"reconstruction": ops.mean(ops.abs(ops.cast(found - feature, "float32")))}
+        # Each by itself: the adapters' precision need not be the network's.
+        found, feature = (ops.cast(one, "float32") for one in (found, feature))
+        return {"reconstruction": ops.mean(ops.abs(found - feature))}
 
     def _factor_terms(self, step: Step) -> dict[str, Tensor]:
         tap = self.config.tap

@@ -87,33 +87,41 @@ def flow_of_solution_procedure(student, teacher):
     return ((matrices(*student) - matrices(*teacher)) ** 2).sum((1, 2)).mean()
 
 
-def kd_svd(student, teacher, k=1):
+def kd_svd(student, teacher, k=1, spare=3, scaled=True):
     def vectors(feature, count):
         matrix = feature.reshape(-1, feature.shape[-1])
         _, values, rows = np.linalg.svd(matrix, full_matrices=False)
-        return values[:count], rows[:count].T
+        rows = rows[:count]
+        if (feature >= 0).all():
+            rows = rows * np.where(rows.sum(1) < 0, -1, 1)[:, None]
+        return values[:count], rows.T
 
     def relation(now, before, sign):
         return np.exp(-((now[:, None] - sign * before[None]) ** 2) / 8)
 
+    def difference(now, before, sign):
+        relations = [relation(*both, sign) for both in zip(now, before, strict=True)]
+        return ((relations[0] - relations[1]) ** 2).sum((0, 1))
+
     total = 0.0
     for sample in range(len(student[0])):
-        before = None
+        before, positive = None, True
         for s, t in zip(student, teacher, strict=True):
             values, ours = vectors(t[sample], k)
-            _, candidates = vectors(s[sample], k + 3)
+            _, candidates = vectors(s[sample], k + spare)
             cosines = candidates.T @ ours
             best = abs(cosines).argmax(0)
             signs = np.sign(cosines[best, np.arange(k)])
-            scale = values / np.linalg.norm(values)
+            scale = values / np.linalg.norm(values) if scaled else 1
             now = (candidates[:, best] * signs * scale, ours * scale)
+            positive = positive and (t[sample] >= 0).all()
             if before is not None:
-                both = [
-                    (relation(now[0], before[0], sign) - relation(now[1], before[1], sign)) ** 2
-                    for sign in (1, -1)
-                ]
-                total += np.maximum(*(one.sum((0, 1)) for one in both)).sum()
-            before = now
+                both = [difference(now, before, sign) for sign in (1, -1)]
+                worse = np.maximum(*both)
+                if positive:
+                    worse[0] = both[0][0]
+                total += worse.sum()
+            before, positive = now, (t[sample] >= 0).all()
     return total / len(student[0])
 
 

@@ -82,6 +82,47 @@ def test_the_vectors_are_those_of_an_svd(size: int, channels: int) -> None:
     np.testing.assert_allclose(np.abs(cosines), 1, rtol=1e-5)
 
 
+def after_relu(seed: int, channels: int = 3) -> tuple[list, list]:
+    """Maps of student and teacher, more pixels than channels and fewer."""
+    random = np.random.default_rng(seed)
+    shapes = [(4, 4, 4, channels), (4, 2, 2, 6)]
+    return tuple([np.maximum(random.normal(size=s), 0) for s in shapes] for _ in range(2))
+
+
+@pytest.mark.parametrize("options", [{}, {"k": 3}, {"k": 3, "spare": 0, "scaled": False}], ids=str)
+def test_value_and_gradient_are_right_of_maps_after_a_relu(options: dict) -> None:
+    student, teacher = after_relu(1)
+    loss, gradients = loss_and_gradients(
+        lambda s, t: losses.kd_svd(s, t, **options), student, teacher
+    )
+    assert loss == pytest.approx(reference.kd_svd(student, teacher, **options), rel=1e-4)
+    expected = slopes(lambda moved: reference.kd_svd(moved, teacher, **options), student)
+    for gradient, slope in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, slope, atol=2e-3 * np.abs(slope).max())
+
+
+def test_the_first_vectors_of_maps_after_a_relu_are_held_together_as_they_are_positive() -> None:
+    student, teacher = after_relu(2)
+
+    def first(feature: np.ndarray) -> np.ndarray:
+        return abs(np.linalg.svd(feature.reshape(4, -1, feature.shape[-1]))[2][:, 0])
+
+    relations = [
+        np.exp(-((first(side[1])[:, :, None] - first(side[0])[:, None]) ** 2) / 8)
+        for side in (student, teacher)
+    ]
+    expected = ((relations[0] - relations[1]) ** 2).sum() / 4
+    # The student offers no other vector, which could be nearer.
+    assert float(losses.kd_svd(student, teacher, spare=0)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_vectors_of_the_largest_value_are_positive_after_a_relu() -> None:
+    for feature in after_relu(3)[0]:
+        _, vectors = right_singular_vectors(feature.astype("float32"), 2)
+        assert np.min(vectors[:, :, 0]) > -1e-6
+        assert np.min(np.sum(vectors, axis=1)) > 0
+
+
 def test_student_and_teacher_may_have_different_resolutions() -> None:
     student, teacher = CASES["kd_svd"].draw()
     larger = [np.repeat(np.repeat(x, 2, 1), 2, 2) for x in student]
