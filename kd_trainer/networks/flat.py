@@ -30,8 +30,8 @@ def flatten(model: keras.Model, inputs: Sequence[Tensor]) -> Flat:
     """Builds a model's graph on other inputs, with copies of its layers and their weights.
 
     Layers of models within it become layers of the graph itself, so that they can be tapped and
-    copied as any other; their names hold `_block`, so that none is a tap yet. Whether a call trains
-    or infers is left open, also where the model had fixed it.
+    copied as any other; their names hold `_block`, so that none is a tap yet. Frozen layers can be
+    trained again, and whether a call trains or infers is left open where the model had fixed it.
 
     Args:
       model: a functional or sequential model.
@@ -75,6 +75,8 @@ def _apply(
     if id(operation) in copies:
         return copies[id(operation)](*args, **kwargs)
     config = operation.get_config()
+    if isinstance(operation, keras.Layer):
+        config["trainable"] = True
     if "name" in config:
         # The number: layers of different models, whose names may be the same, meet in one now.
         config["name"] = f"user_block{len(copies)}_{sanitised(path)}"

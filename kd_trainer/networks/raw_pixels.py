@@ -15,7 +15,7 @@ from kd_trainer.networks.taps import differentiable
 IMAGES = 500
 _BATCH = 125
 # A newly initialised network guesses: its loss is near the logarithm of the number of classes.
-_FAR_ABOVE_GUESSING, _NEAR_GUESSING = 4.0, 2.0
+_FAR_ABOVE_GUESSING, _NEAR_GUESSING = 2.0, 1.5
 
 
 class Measured(NamedTuple):
@@ -46,7 +46,8 @@ def check_trained(network: keras.Model, images: np.ndarray, labels: np.ndarray) 
     raw, scaled = _measure(network, images, labels)
     name = min(scaled, key=lambda name: scaled[name].loss)
     best = scaled[name]
-    if best.loss < raw.loss and best.top1 >= raw.top1:
+    # Without biases a network is as often right at any scale; its loss tells the right one.
+    if best.loss < raw.loss and best.top1 >= 0.9 * raw.top1:
         raise ConfigError(
             f"The model is right on {raw.top1:.1%} of {len(labels)} training images (loss "
             f"{raw.loss:.2f}) from raw pixels, 0..255, but on {best.top1:.1%} (loss "
@@ -89,7 +90,10 @@ def check_untrained(network: keras.Model, images: np.ndarray, labels: np.ndarray
 
 
 def _mend(layer: str) -> str:
-    return f"Make {layer} the model's first layer and save it again: pixels are given as they are."
+    return (
+        f"Pixels are given as they are: make what was done to them, such as {layer}, the model's "
+        "first layer and save it again."
+    )
 
 
 def _check_logits(network: keras.Model, images: np.ndarray) -> None:

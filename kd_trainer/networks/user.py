@@ -51,9 +51,8 @@ class UserNetwork:
 def load(file: Path, taps: Mapping[str, str], image_shape: tuple[int, ...]) -> UserNetwork:
     """Loads a `.keras` file in Keras's safe mode, which runs no code that the file brings along.
 
-    A softmax at the end is left out: what goes into it are the logits. Layers within models are
-    taken out of them, all weights can be trained, and whether a layer trains or infers is left to
-    whoever calls the network.
+    A softmax at the end is left out: what goes into it are the logits. Models within the model are
+    dissolved and nothing is frozen, see `flatten`.
 
     Args:
       file: a functional or sequential model with one image input. It takes raw pixels, 0..255.
@@ -108,7 +107,12 @@ def initialised(name: str, num_classes: int) -> keras.Model:
     """
     architecture = keras.saving.load_model(name, compile=False, safe_mode=True)
     check_classes(architecture, num_classes)
-    return keras.models.clone_model(architecture)
+    return anew(architecture)
+
+
+def anew(network: keras.Model) -> keras.Model:
+    """Returns a network of the same architecture with new weights."""
+    return keras.models.clone_model(network)
 
 
 def check_classes(network: keras.Model, num_classes: int) -> None:
@@ -213,6 +217,4 @@ def _named(images: Tensor, tensors: Mapping[str, Tensor], flat: Flat, name: str)
     for layer in graph.layers:
         if layer.weights:
             copies[layer.name].set_weights(layer.get_weights())
-    network = keras.Model(clone.inputs[0], clone.outputs[0], name=sanitised(name))
-    network.trainable = True
-    return network
+    return keras.Model(clone.inputs[0], clone.outputs[0], name=sanitised(name))
