@@ -5,6 +5,9 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from components.cifar100_example_gen.reader import load
+from components.cifar100_example_gen.sample import SAMPLE
+
 TAPS = {"stage1": "conv_a", "stage2": "conv_b", "pooled": "average"}
 
 
@@ -29,3 +32,13 @@ def saved(network: keras.Model, folder: Path, name: str = "mine") -> Path:
     file = folder / f"{name}.keras"
     network.save(file)
     return file
+
+
+def trained_teacher(folder: Path, seed: int = 0) -> Path:
+    """A teacher that knows the sample's classes better than one who guesses."""
+    records = load(str(SAMPLE))[1]["train"][:1500]
+    keras.utils.set_random_seed(seed)
+    network = model(width=16)
+    network.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
+    network.fit(records.images, records.labels, batch_size=50, epochs=4, verbose=0)
+    return saved(network, folder, "teacher")

@@ -46,16 +46,16 @@ def check_trained(network: keras.Model, images: np.ndarray, labels: np.ndarray) 
     raw, scaled = _measure(network, images, labels)
     name = min(scaled, key=lambda name: scaled[name].loss)
     best = scaled[name]
+    share = np.bincount(labels).max() / len(labels)
+    # Three standard deviations of what is counted when guessing.
+    needed = share + 3 * np.sqrt(share * (1 - share) / len(labels))
     # Without biases a network is as often right at any scale; its loss tells the right one.
-    if best.loss < raw.loss and best.top1 >= 0.9 * raw.top1:
+    if best.loss < raw.loss and best.top1 >= max(needed, 0.9 * raw.top1):
         raise ConfigError(
             f"The model is right on {raw.top1:.1%} of {len(labels)} training images (loss "
             f"{raw.loss:.2f}) from raw pixels, 0..255, but on {best.top1:.1%} (loss "
             f"{best.loss:.2f}) after {name}. {_mend(name)}"
         )
-    share = np.bincount(labels).max() / len(labels)
-    # Three standard deviations of what is counted when guessing.
-    needed = share + 3 * np.sqrt(share * (1 - share) / len(labels))
     if raw.top1 < needed:
         raise ConfigError(
             f"The model is right on {raw.top1:.1%} of {len(labels)} training images, expected more "
