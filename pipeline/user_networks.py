@@ -87,6 +87,8 @@ def check(
     Raises:
       ConfigError: as `kd_trainer.networks.user.load`, or the network does not fit the data.
     """
+    import keras
+
     from kd_trainer.networks import raw_pixels, user
 
     file = Path(str(config.file)).absolute()
@@ -97,6 +99,7 @@ def check(
         if role == "teacher":
             raw_pixels.check_trained(own.network, *some)
         else:
+            keras.utils.set_random_seed(0)  # the same file has the same answer each time
             raw_pixels.check_untrained(user.anew(own.network), *some)
     except ConfigError as error:
         raise ConfigError(f"{role}.from={config.file}: {error}") from error
@@ -123,13 +126,14 @@ def explained(error: ConfigError, own: Mapping[str, OwnNetwork]) -> ConfigError:
       error: what does not fit.
       own: the user's networks by role.
     """
+    from kd_trainer.networks import user
     from kd_trainer.networks.taps import TapError
 
     if not isinstance(error, TapError):
         return error
     hints = [
         f" Say which layer it is with {role}.taps.{error.tap}=LAYER. The layers and the shapes of "
-        f"their outputs, the nearest names first:\n{network.user.listing(error.tap)}"
+        f"their outputs, the nearest names first:\n{user.listing(network.user.layers, error.tap)}"
         for role, network in own.items()
         if network.user.network is error.network
     ]

@@ -39,13 +39,14 @@ class UserNetwork:
     network: keras.Model
     layers: dict[str, Shape]
 
-    def listing(self, near: str = "") -> str:
-        """Returns the layers and their shapes, a line each, those named most like `near` first."""
-        first = difflib.get_close_matches(near, self.layers, n=5, cutoff=0.5)
-        paths = [*first, *(path for path in self.layers if path not in first)]
-        lines = [f"  {path}  {self.layers[path]}" for path in paths[:_LISTED]]
-        more = [f"  and {len(paths) - _LISTED} more"] if len(paths) > _LISTED else []
-        return "\n".join([*lines, *more])
+
+def listing(layers: Mapping[str, Shape], near: str) -> str:
+    """Returns layers and their shapes, a line each, those with names most like `near` first."""
+    first = difflib.get_close_matches(near, layers, n=5, cutoff=0.5)
+    paths = [*first, *(path for path in layers if path not in first)]
+    lines = [f"  {path}  {layers[path]}" for path in paths[:_LISTED]]
+    more = [f"  and {len(paths) - _LISTED} more"] if len(paths) > _LISTED else []
+    return "\n".join([*lines, *more])
 
 
 def load(file: Path, taps: Mapping[str, str], image_shape: tuple[int, ...]) -> UserNetwork:
@@ -73,9 +74,8 @@ def load(file: Path, taps: Mapping[str, str], image_shape: tuple[int, ...]) -> U
         if len(results) == 1 and keras.backend.is_keras_tensor(results[0])
     }
     layers = {path: tuple(tensor.shape[1:]) for path, tensor in offered.items()}
-    user = UserNetwork(model, layers)
     for tap, path in taps.items():
-        _check_offered(user, flat, tap, path)
+        _check_offered(layers, flat, tap, path)
     own = {path: path for path in offered if _OWN_TAP.fullmatch(path)}
     tensors = {tap: offered[path] for tap, path in {**own, **taps}.items()}
     tensors["logits"] = _logits(flat, tensors.get("logits", flat.outputs[0]))
@@ -152,8 +152,8 @@ def _as_input_of(model: keras.Model, images: Tensor) -> Tensor:
     return keras.layers.Rescaling(1.0, dtype=dtype, name="user_block_cast")(images)
 
 
-def _check_offered(user: UserNetwork, flat: Flat, tap: str, path: str) -> None:
-    if path in user.layers:
+def _check_offered(layers: Mapping[str, Shape], flat: Flat, tap: str, path: str) -> None:
+    if path in layers:
         return
     if path in flat.calls:
         raise ConfigError(
@@ -162,14 +162,14 @@ def _check_offered(user: UserNetwork, flat: Flat, tap: str, path: str) -> None:
         )
     raise ConfigError(
         f"taps.{tap}: the model has no layer named {path!r}. Its layers and the shapes of their "
-        f"outputs, the nearest names first:\n{user.listing(path)}"
+        f"outputs, the nearest names first:\n{listing(layers, path)}"
     )
 
 
 def _logits(flat: Flat, tensor: Tensor) -> Tensor:
     """Returns what goes into the softmax, where the tensor comes out of one."""
-    maker = flat.makers[id(tensor)]
-    return _logits(flat, maker.input) if _is_softmax(maker) else tensor
+    maker = flat.makers.get(id(tensor))  # none for the images themselves
+    return _logits(flat, maker.input) if maker and _is_softmax(maker) else tensor
 
 
 def _is_softmax(operation: Any) -> bool:

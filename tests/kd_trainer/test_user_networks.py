@@ -188,7 +188,7 @@ def test_a_long_listing_is_cut(tmp_path: Path) -> None:
     for number in range(60):
         x = layers.ReLU(name=f"relu_{number}")(x)
     own = keras.Model(inputs, layers.Dense(5)(layers.Flatten()(x)))
-    lines = load(own, tmp_path).listing("relu_59").splitlines()
+    lines = user.listing(load(own, tmp_path).layers, "relu_59").splitlines()
     assert lines[0].strip() == "relu_59  (32, 32, 3)"
     assert len(lines) == 41
     assert lines[-1] == "  and 22 more"
@@ -235,6 +235,11 @@ def of_integers() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1.0)(inputs))))
 
 
+def an_image() -> keras.Model:
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, layers.Softmax()(inputs))
+
+
 def a_map() -> keras.Model:
     inputs = keras.Input(SHAPE)
     return keras.Model(inputs, layers.Conv2D(5, 3)(inputs))
@@ -250,6 +255,7 @@ def a_map() -> keras.Model:
         (two_inputs, ["2 inputs, expected one"]),
         (two_outputs, ["2 outputs, expected one"]),
         (of_integers, ["int32", "uint8"]),
+        (an_image, ["(32, 32, 3)", "expected a row of logits"]),
         (a_map, ["(30, 30, 5)", "expected a row of logits", "taps.logits"]),
     ],
 )
