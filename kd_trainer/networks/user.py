@@ -22,7 +22,7 @@ from kd_trainer.networks.taps import tap_shapes
 Tensor = Any
 Shape = tuple[int | None, ...]
 # A layer with such a name is a tap without being named one.
-_OWN_TAP = re.compile(r"(stem|stage\d+)(_preact)?|pooled")
+_OWN_TAP = re.compile(r"(stem|stage\d+)(_(?!block)[a-z]+)?|pooled")
 _LISTED = 40
 
 

@@ -99,6 +99,7 @@ def test_taps_are_the_outputs_of_the_layers_named(images: np.ndarray, tmp_path: 
 def test_layers_that_have_taps_names_are_taps(images: np.ndarray, tmp_path: Path) -> None:
     ours = networks.build("resnet8", 100)
     network = load(ours, tmp_path).network
+    # `stage1_block1_conv1` and its like are no taps.
     assert tap_shapes(network) == tap_shapes(ours)
     np.testing.assert_allclose(network(images), ours(images), rtol=1e-5, atol=1e-6)
     other = load(ours, tmp_path, {"stage1": "stage2"}).network
