@@ -147,7 +147,7 @@ def train_alone(
     """Builds a network and trains it on the labels alone, as the teacher and the baseline are.
 
     Args:
-      network_name: a name of `kd_trainer.networks`.
+      network_name: as `kd_trainer.networks.build` takes it.
       num_classes: number of logits.
       recipe: the optimisation.
       seed: of the initial weights, the order and the augmentation.
@@ -178,7 +178,7 @@ def distil(
 
     Args:
       teacher: the trained teacher; it is not changed.
-      student_name: a name of `kd_trainer.networks`.
+      student_name: as `kd_trainer.networks.build` takes it.
       method: the method.
       num_classes: number of logits.
       recipe: the optimisation.

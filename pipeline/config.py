@@ -3,9 +3,10 @@
 Everything that a component is given derives from it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -22,6 +23,10 @@ from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
 
 _METHOD = ("method=", "method.name=")
+# How a teacher or student is chosen, and what of the preset's that takes the place of.
+_CHOICES = {"network": ("from", "taps"), "from": ("network", "taps", "recipe")}
+_ROLES = ("teacher", "student")
+_TAP = re.compile(r"[a-z][a-z0-9_]*")
 PRESETS = Path(__file__).with_name("presets")
 
 
@@ -46,20 +51,58 @@ class DataConfig(_Section):
 
 
 class NetworkConfig(_Section):
-    """A network by its name."""
+    """A network by its name, or the user's own."""
 
-    network: str
+    network: str | None = Field(None, description="a network's name; or give `from`")
+    file: str | None = Field(None, alias="from", description="a .keras file of the user's own")
+    taps: dict[str, str] = Field(
+        {}, description="with `from`: by tap, such as stage1, the layer whose output it is"
+    )
 
     @model_validator(mode="after")
-    def _known(self) -> "NetworkConfig":
-        check_name(self.network)
+    def _one_network(self) -> "NetworkConfig":
+        if (self.network is None) == (self.file is None):
+            found = "neither" if self.network is None else "both"
+            raise ConfigError(
+                "give one of 'network', a network's name, and 'from', the path of a .keras file; "
+                f"found {found}."
+            )
+        if self.network is not None:
+            check_name(self.network)
+        if self.network is not None and self.taps:
+            raise ConfigError(
+                f"'taps' are for a model of your own, given as 'from'; {self.network!r} has taps "
+                "of its own. Leave 'taps' out."
+            )
+        for tap in self.taps:
+            if not _TAP.fullmatch(tap) or "_block" in tap:
+                raise ConfigError(
+                    f"taps: {tap!r} cannot be a tap's name. Expected small letters, digits and _, "
+                    "without '_block', such as stem, stage1, stage1_preact, pooled, logits."
+                )
         return self
+
+    @property
+    def label(self) -> str:
+        """What the network is called in what people read."""
+        return self.network or Path(str(self.file)).name
 
 
 class TeacherConfig(NetworkConfig):
     """The teacher, and how it is trained where that differs from the run's recipe."""
 
-    recipe: Recipe = Field(description="what is not given is as in the run's recipe")
+    recipe: Recipe | None = Field(
+        None, description="what is not given is as in the run's recipe; with `from`: none"
+    )
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> "TeacherConfig":
+        if self.file is not None and self.recipe is not None:
+            raise ConfigError(
+                "'recipe' is for a teacher that is trained here; the one given as 'from' is "
+                "trained already. Leave 'recipe' out."
+            )
+        return self
 
 
 class GateConfig(_Section):
@@ -105,6 +148,8 @@ class RunConfig(_Section):
         teacher, recipe = document.get("teacher"), document.get("recipe")
         if not isinstance(teacher, dict) or not isinstance(recipe, dict):
             return document  # what is wrong is told by their own validation
+        if "from" in teacher:
+            return document
         own = teacher.get("recipe", {})
         merged = {**recipe, **own} if isinstance(own, dict) else own
         return {**document, "teacher": {**teacher, "recipe": merged}}
@@ -118,13 +163,19 @@ class RunConfig(_Section):
 
     @model_validator(mode="after")
     def _best_needs_eval(self) -> "RunConfig":
-        for recipe in (self.recipe, self.teacher.recipe):
+        for recipe in self.recipes.values():
             if recipe.keep == "best" and not self.data.eval_fraction:
                 raise ConfigError(
                     "recipe.keep is 'best' and data.eval_fraction is 0: there is no eval split to "
                     "choose the best epoch by. Set data.eval_fraction above 0 or recipe.keep=last."
                 )
         return self
+
+    @property
+    def recipes(self) -> dict[str, Recipe]:
+        """What is trained by, by key."""
+        recipes = {"recipe": self.recipe, "teacher.recipe": self.teacher.recipe}
+        return {key: recipe for key, recipe in recipes.items() if recipe is not None}
 
 
 def presets() -> list[str]:
@@ -146,6 +197,7 @@ def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
     if preset not in presets():
         raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
     document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
+    _choose_networks(document, overrides)
     # The method first: another method starts without the hyper-parameters of the preset's.
     for override in sorted(overrides, key=lambda text: not text.startswith(_METHOD)):
         _apply(document, override)
@@ -203,6 +255,14 @@ def _resolve_one(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     }
 
 
+def _choose_networks(document: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Drops the preset's teacher or student where the overrides choose another kind."""
+    for override in overrides:
+        role, _, choice = override.partition("=")[0].strip().partition(".")
+        for dropped in _CHOICES.get(choice, ()) if role in _ROLES else ():
+            document[role].pop(dropped, None)
+
+
 def _apply(document: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator:
@@ -253,5 +313,7 @@ def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
 
 def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     for part in path:
-        model = model.model_fields[part].annotation  # type: ignore[assignment]
-    return list(model.model_fields)
+        annotation = model.model_fields[part].annotation
+        # An optional section is a union with None.
+        model = next(iter(get_args(annotation)), annotation)  # type: ignore[assignment]
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -105,7 +105,7 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     for row in outcome.rows:
         table.add_row(
             row.role,
-            row.network,
+            escape(row.network),
             f"{row.top1:.2%}",
             f"{row.top5:.2%}",
             "–" if row.parameters is None else f"{row.parameters:,}",

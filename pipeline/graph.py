@@ -1,11 +1,14 @@
 """The pipeline: which components a run chains."""
 
-import shutil
+import json
 
 from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import standard_artifacts
 
 from components.anomaly_gate.component import AnomalyGate
 from components.atomic_pusher.component import AtomicPusher
@@ -13,19 +16,19 @@ from components.baseline_selector.component import BaselineSelector
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.distill_trainer.component import DistillTrainer
 from components.serving_versions import versions
-from kd_trainer import methods
-from kd_trainer.networks import NETWORKS
+from kd_trainer import methods, networks
 from kd_trainer.recipe import Recipe
 from pipeline import fingerprint, gate, store
 from pipeline.plan import Plan
+from pipeline.user_networks import OwnNetwork
 
 
 def create_pipeline(plan: Plan) -> Pipeline:
     """Chains the components of a run.
 
-    Each component is given a hash of the code that it runs, and the schema lies under a path of
-    its content's, so that TFX's cache never serves what edited code or an edited schema would
-    make different.
+    Each component is given a hash of the code that it runs, and the schema and the networks of the
+    user's own lie under paths of their content's, so that TFX's cache never serves what edited
+    code or files would make different.
     """
     config, data = plan.config, plan.config.data
 
@@ -55,7 +58,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
             "recipe": recipe.model_dump(mode="json"),
             "seed": config.seed,
             "validate": bool(data.eval_fraction),
-            "code_fingerprint": fingerprint.code("kd_trainer.run_fn", _network_module(network)),
+            "code_fingerprint": fingerprint.code("kd_trainer.run_fn", networks.module(network)),
         }
         node = Trainer(
             run_fn="kd_trainer.run_fn.run_fn",
@@ -71,17 +74,22 @@ def create_pipeline(plan: Plan) -> Pipeline:
         node.add_upstream_node(anomaly_gate)
         return node
 
-    teacher = trainer("teacher", config.teacher.network, config.teacher.recipe)
-    from_scratch = trainer("baseline", config.student.network, config.recipe)
+    teacher: BaseNode
+    if "teacher" in plan.own:
+        teacher = _imported(plan.own["teacher"])
+    else:
+        recipe = config.teacher.recipe or config.recipe
+        teacher = trainer("teacher", str(config.teacher.network), recipe)
+    from_scratch = trainer("baseline", plan.student, config.recipe)
     distill_config = {
-        "student": config.student.network,
+        "student": plan.student,
         "method": config.method,
         "recipe": config.recipe.model_dump(mode="json"),
         "seed": config.seed,
     }
     distill_code = fingerprint.code(
         "components.distill_trainer.executor",
-        _network_module(config.student.network),
+        networks.module(plan.student),
         *methods.modules(config.method),
     )
     distill_trainer = DistillTrainer(
@@ -94,6 +102,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
         ),
         code_fingerprint=distill_code,
     )
+    distill_trainer.add_upstream_node(anomaly_gate)
     student = distill_trainer.outputs["model"]
 
     # The newest version at launch: it makes the cache see that another one has been pushed.
@@ -148,11 +157,15 @@ def create_pipeline(plan: Plan) -> Pipeline:
     )
 
 
-def import_schema(plan: Plan) -> None:
-    """Copies the schema to the path that the graph names."""
-    plan.imported_schema.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(plan.schema, plan.imported_schema)
-
-
-def _network_module(name: str) -> str:
-    return NETWORKS[name][0].split(":")[0]
+def _imported(own: OwnNetwork) -> Importer:
+    """Takes a trained teacher of the user's own into ML Metadata."""
+    return Importer(
+        source_uri=str(own.directory),
+        artifact_type=standard_artifacts.Model,
+        output_key="model",
+        custom_properties={
+            "file": str(own.file),
+            "sha256": own.sha256,
+            "taps": json.dumps(own.taps, sort_keys=True),
+        },
+    ).with_id("Importer.teacher")

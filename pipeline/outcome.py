@@ -99,12 +99,12 @@ def read(plan: Plan, run_id: str) -> Outcome:
     chosen = nodes["BaselineSelector"]["model"].custom_properties
     champion = chosen["champion_version"].string_value
     pushed = nodes["Pusher"]["pushed_model"].custom_properties
-    small = config.student.network
+    small = config.student.label
     return Outcome(
         rows=[
             Row(
                 "teacher",
-                config.teacher.network,
+                config.teacher.label,
                 teacher["top1"],
                 teacher["top5"],
                 parameters["teacher"],

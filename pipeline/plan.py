@@ -6,17 +6,22 @@ Whatever can be found wrong before anything runs is found here.
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from components.cifar100_example_gen import download, output, reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.errors import ConfigError
-from pipeline import fingerprint
+from pipeline import fingerprint, user_networks
 from pipeline.config import RunConfig
+from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
+
+if TYPE_CHECKING:
+    from components.cifar100_example_gen.records import Records
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Plan:
       data_fingerprint: of the images and labels in it.
       counts: examples of each split.
       schema: the schema's file.
+      own: the networks of the user's own, by `teacher` and `student`.
     """
 
     config: RunConfig
@@ -38,6 +44,7 @@ class Plan:
     data_fingerprint: str
     counts: dict[str, int]
     schema: Path
+    own: Mapping[str, OwnNetwork] = field(default_factory=dict)
 
     @property
     def pipeline_root(self) -> Path:
@@ -59,6 +66,21 @@ class Plan:
     def imported_schema(self) -> Path:
         """Where the schema is copied to, by its content: TFX's cache looks at the path alone."""
         return self.workdir / "schemas" / fingerprint.file(self.schema)[:16] / "schema.pbtxt"
+
+    @property
+    def student(self) -> str:
+        """The student, as `kd_trainer.networks.build` takes it."""
+        own = self.own.get("student")
+        return str(own.architecture) if own else str(self.config.student.network)
+
+    def keep_inputs(self) -> None:
+        """Copies to the paths that the graph names what the user may change at any time."""
+        self.imported_schema.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.schema, self.imported_schema)
+        if "teacher" in self.own:
+            self.own["teacher"].keep_trained()
+        if "student" in self.own:
+            self.own["student"].keep_architecture()
 
     def checkpoint_dir(self, node: str, configuration: object) -> str:
         """Returns where a node keeps the state of a training of that configuration and data."""
@@ -87,8 +109,8 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
       source: what `locate` gave.
 
     Raises:
-      ConfigError: the schema is missing, the batch is larger than the training split, or the
-        networks' taps do not fit the method.
+      ConfigError: the schema is missing, the batch is larger than the training split, a network
+        of the user's own does not fit the data, or the networks' taps do not fit the method.
       DataError: the data is missing or not CIFAR-100, or a split is empty.
     """
     schema = Path(config.data.schema_path or CIFAR100)
@@ -97,14 +119,14 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
     summary, records = reader.load(source)
     splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
     counts = {name: len(split) for name, split in splits.items()}
-    for key, recipe in [("recipe", config.recipe), ("teacher.recipe", config.teacher.recipe)]:
+    for key, recipe in config.recipes.items():
         if recipe.batch_size > counts["train"]:
             raise ConfigError(
                 f"{key}.batch_size is {recipe.batch_size}, but the training split has only "
                 f"{counts['train']} images. Lower the batch size, or give more data "
                 "(data.limit, data.path)."
             )
-    _check_networks(config, schema, splits["train"].labels)
+    own = _check_networks(config, workdir, schema, splits["train"])
     return Plan(
         config=config,
         workdir=workdir,
@@ -112,6 +134,7 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
         data_fingerprint=summary.fingerprint,
         counts=counts,
         schema=schema,
+        own=own,
     )
 
 
@@ -132,14 +155,28 @@ def locate(config: RunConfig, workdir: Path) -> str:
     return os.path.abspath(data.path) if data.path else str(SAMPLE)
 
 
-def _check_networks(config: RunConfig, schema: Path, labels: np.ndarray) -> None:
-    """Builds both networks and holds them against the method."""
+def _check_networks(
+    config: RunConfig, workdir: Path, schema: Path, train: "Records"
+) -> dict[str, OwnNetwork]:
+    """Holds both networks against the data and the method; returns those of the user's own."""
     from kd_trainer import examples, methods, training
     from kd_trainer.networks import build
 
     classes = examples.num_classes(str(schema))
-    teacher = build(config.teacher.network, classes)
-    student = build(config.student.network, classes)
+    roles = {"teacher": config.teacher, "student": config.student}
+    own = {
+        role: user_networks.check(role, section, workdir, classes, train.images, train.labels)
+        for role, section in roles.items()
+        if section.file is not None
+    }
+    networks = {
+        role: own[role].user.network if role in own else build(str(section.network), classes)
+        for role, section in roles.items()
+    }
     method = methods.create(config.method)
-    student, teacher = method.networks(student, teacher)
-    training.fit_taps(teacher, student, method, config.recipe.epochs, labels)
+    try:
+        student, teacher = method.networks(networks["student"], networks["teacher"])
+        training.fit_taps(teacher, student, method, config.recipe.epochs, train.labels)
+    except ConfigError as error:
+        raise user_networks.explained(error, own) from error
+    return own

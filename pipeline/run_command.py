@@ -67,7 +67,7 @@ def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
         plan = run_plan.make(config, workdir, source)
         _print_head(console, plan)
         _print_graph(console, plan)
-        document = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        document = yaml.safe_dump(config.model_dump(mode="json", by_alias=True), sort_keys=False)
         console.print(f"\nThe resolved configuration:\n\n{escape(document)}", highlight=False)
     return PUSHED
 
@@ -87,7 +87,7 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
 
     # absl, in Beam's executors, parses what it finds here and refuses our own flags.
     sys.argv = sys.argv[:1]
-    graph.import_schema(plan)
+    plan.keep_inputs()
     display = RunDisplay(console)
     unsubscribe = progress.subscribe(display.on_training)
     start = time.perf_counter()
@@ -121,8 +121,8 @@ def _print_head(console: Console, plan: run_plan.Plan) -> None:
     config = plan.config
     counts = ", ".join(f"{count:,} {split}" for split, count in plan.counts.items())
     console.print(
-        f"[bold]{config.name}[/]: {config.teacher.network} -> {config.student.network} by "
-        f"{methods.label(config.method)}",
+        f"[bold]{config.name}[/]: {escape(config.teacher.label)} -> "
+        f"{escape(config.student.label)} by {methods.label(config.method)}",
         highlight=False,
     )
     console.print(f"data: {escape(plan.source)} ({counts})", highlight=False, soft_wrap=True)

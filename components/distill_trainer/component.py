@@ -59,8 +59,8 @@ class DistillTrainer(base_component.BaseComponent):
             is one, `eval`.
           schema: `standard_artifacts.Schema`; the label's domain gives the number of classes.
           teacher: `standard_artifacts.Model` with `model.keras` beside its SavedModel.
-          config: `student` (a network's name), `method` (name, preset, hyper-parameters),
-            `recipe`, `seed`.
+          config: `student` (as `kd_trainer.networks.build` takes it), `method` (name, preset,
+            hyper-parameters), `recipe`, `seed`.
           checkpoint_dir: where a killed training left its state, and this one keeps its own; give
             each configuration, code and data its own.
           code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.

@@ -67,6 +67,7 @@ class Executor(base_executor.BaseExecutor):
         networks = {"teacher": teacher, "student": student}
         document = {
             **config,
+            "networks": {name: network.name for name, network in networks.items()},
             "test": {
                 name: training.accuracy(network, splits["test"])
                 for name, network in networks.items()

@@ -38,20 +38,32 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def build(name: str, num_classes: int) -> "keras.Model":
-    """Builds a network by its name.
+    """Builds a network with newly drawn weights.
 
     Args:
-      name: a key of `NETWORKS`.
+      name: a key of `NETWORKS`, or the path of a `.keras` file that holds a network of
+        `kd_trainer.networks.user.load`, whose architecture is taken.
       num_classes: the number of logits.
 
     Raises:
-      ConfigError: no network has that name.
+      ConfigError: no network has that name, or the file's has another number of logits.
     """
-    builder, arguments = NETWORKS[check_name(name)]
+    builder, arguments = _row(name)
     module, function = builder.split(":")
     return getattr(importlib.import_module(module), function)(
         num_classes=num_classes, name=name, **arguments
     )
+
+
+def module(name: str) -> str:
+    """Returns the module that builds a network; the name is as `build` takes it."""
+    return _row(name)[0].split(":")[0]
+
+
+def _row(name: str) -> tuple[str, dict[str, Any]]:
+    if name.endswith(".keras"):
+        return "kd_trainer.networks.user:initialised", {}
+    return NETWORKS[check_name(name)]
 
 
 def check_name(name: str) -> str:

@@ -12,6 +12,22 @@ import keras
 from kd_trainer.errors import ConfigError, nearest
 
 
+class TapError(ConfigError):
+    """A network lacks a tap.
+
+    Args:
+      network: the network.
+      tap: the name.
+    """
+
+    def __init__(self, network: keras.Model, tap: str):
+        super().__init__(
+            f"The network {network.name!r} has no tap named {tap!r}. "
+            f"{nearest(tap, list(tap_shapes(network)))}"
+        )
+        self.network, self.tap = network, tap
+
+
 def tap_shapes(network: keras.Model) -> dict[str, tuple[int, ...]]:
     """Returns the shape, without the batch, of each tap that a network offers."""
     return {
@@ -27,16 +43,13 @@ def tapped(network: keras.Model, taps: Iterable[str]) -> keras.Model:
     Only the layers that lead to the taps are part of it.
 
     Raises:
-      ConfigError: the network has no tap of that name.
+      TapError: the network has no tap of that name.
     """
     shapes = tap_shapes(network)
     taps = list(taps)
     for tap in taps:
         if tap not in shapes:
-            raise ConfigError(
-                f"The network {network.name!r} has no tap named {tap!r}. "
-                f"{nearest(tap, list(shapes))}"
-            )
+            raise TapError(network, tap)
     outputs = {tap: network.get_layer(tap).output for tap in taps}
     return keras.Model(network.inputs[0], outputs, name=f"{network.name}_taps")
 

@@ -133,3 +133,40 @@ def test_an_inherited_mistake_is_told_once():
     with pytest.raises(ConfigError) as error:
         config.load("quick", ["recipe.epochs=0", "teacher.recipe={}"])
     assert str(error.value).count("epochs") == 1
+
+
+def test_a_network_of_the_users_own_takes_the_place_of_the_presets():
+    run = config.load("quick", ["teacher.from=mine/big.keras", "teacher.taps.stage1=conv3"])
+    assert (run.teacher.network, run.teacher.file) == (None, "mine/big.keras")
+    assert run.teacher.taps == {"stage1": "conv3"}
+    assert run.teacher.recipe is None
+    assert set(run.recipes) == {"recipe"}
+    assert (run.teacher.label, run.student.label) == ("big.keras", "resnet8")
+    run = config.load("quick", ["student.taps={stage1: a}", "student.from=small.keras"])
+    assert (run.student.network, run.student.file) == (None, "small.keras")
+    assert run.student.taps == {"stage1": "a"}
+
+
+def test_another_named_teacher_keeps_the_presets_recipe():
+    run = config.load("quick", ["teacher.network=resnet32"])
+    assert (run.teacher.network, run.teacher.recipe.epochs) == ("resnet32", 8)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["teacher.from=a.keras", "teacher.network=resnet8"], ["teacher: give one", "found both"]),
+        (["student={}"], ["student: give one of 'network'", "'from'", "found neither"]),
+        (["student.taps.stage1=a"], ["student: 'taps' are for a model of your own", "'resnet8'"]),
+        (["teacher.from=a.keras", "teacher.recipe.epochs=1"], ["teacher: 'recipe' is for"]),
+        (["teacher.from=a.keras", "teacher.taps.a_block=b"], ["teacher: taps: 'a_block'"]),
+        (["teacher.from=a.keras", "teacher.taps.stage1=3"], ["teacher.taps.stage1", "3"]),
+        (["teacher.from=[1]"], ["teacher.from", "valid string"]),
+        (["student.form=a.keras"], ["'student.form'", "'from'"]),
+    ],
+)
+def test_mistakes_about_networks_are_named(overrides, expected):
+    with pytest.raises(ConfigError) as error:
+        config.load("quick", overrides)
+    for part in expected:
+        assert part in str(error.value)
