@@ -100,6 +100,9 @@ def read(plan: Plan, run_id: str) -> Outcome:
     champion = chosen["champion_version"].string_value
     pushed = nodes["Pusher"]["pushed_model"].custom_properties
     small = config.student.label
+    # DML may export the peer, which has the teacher's architecture.
+    own = parameters["student"] == parameters["baseline"]
+    exported = small if own else summary["networks"]["student"]
     return Outcome(
         rows=[
             Row(
@@ -115,11 +118,11 @@ def read(plan: Plan, run_id: str) -> Outcome:
                 baseline[TOP1],
                 baseline[TOP5],
                 # A champion's network is not known here: an earlier run chose it.
-                None if champion else parameters["student"],
+                None if champion else parameters["baseline"],
             ),
             Row(
                 "student",
-                f"{small}, {methods.label(config.method)}",
+                f"{exported}, {methods.label(config.method)}",
                 student[TOP1],
                 student[TOP5],
                 parameters["student"],

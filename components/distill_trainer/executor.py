@@ -36,6 +36,7 @@ class Executor(base_executor.BaseExecutor):
         from kd_trainer import methods, training
         from kd_trainer.checkpoint import Checkpoint
         from kd_trainer.export import export, load
+        from kd_trainer.networks import build
         from kd_trainer.recipe import Recipe
 
         config = json.loads(exec_properties["config"])
@@ -46,13 +47,14 @@ class Executor(base_executor.BaseExecutor):
             for split in artifact_utils.decode_split_names(examples.split_names)
         }
         schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
+        classes = reader.num_classes(schema)
         teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
         checkpoint = Checkpoint(Path(exec_properties["checkpoint_dir"]))
         student, history = training.distil(
             teacher,
             config["student"],
             methods.create(config["method"]),
-            reader.num_classes(schema),
+            classes,
             Recipe.model_validate(config["recipe"]),
             config["seed"],
             train_set=splits["train"],
@@ -73,7 +75,9 @@ class Executor(base_executor.BaseExecutor):
                 for name, network in networks.items()
             },
             "parameters": {
-                name: training.parameters(network) for name, network in networks.items()
+                # A method may export another network than the one that the baseline is.
+                "baseline": training.parameters(build(config["student"], classes)),
+                **{name: training.parameters(network) for name, network in networks.items()},
             },
             "seconds": round(sum(row["seconds"] for row in history), 1),
         }
