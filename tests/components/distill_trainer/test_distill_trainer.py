@@ -16,8 +16,9 @@ from components.cifar100_example_gen.sample import SAMPLE
 from components.distill_trainer.executor import Executor
 from kd_trainer.errors import ConfigError
 from kd_trainer.export import export, load
-from kd_trainer.methods import METHODS
+from kd_trainer.methods import label
 from kd_trainer.networks import build
+from pipeline.config import resolve_method
 
 
 class Inputs(NamedTuple):
@@ -74,10 +75,20 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
     return outputs, config
 
 
+# One stage, several with adapters, the images' positions, several methods at once.
+SPECS = {
+    "soft_logits": {"name": "soft_logits"},
+    "factor_transfer": {"name": "factor_transfer"},
+    "crd": {"name": "crd", "negatives": 16},
+    "combination": [{"name": "fitnet", "weight": 0.5}, {"name": "kd_svd"}],
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", METHODS)
-def test_a_method_distils_a_student(name: str, inputs: Inputs, tmp_path: Path) -> None:
-    outputs, config = distil(inputs, tmp_path, {"name": name})
+@pytest.mark.parametrize("case", SPECS)
+def test_a_method_distils_a_student(case: str, inputs: Inputs, tmp_path: Path) -> None:
+    spec = resolve_method(SPECS[case])
+    outputs, config = distil(inputs, tmp_path, spec)
     student = load(outputs["model"].uri)
     own = build("resnet8", 100)
     assert student.count_params() == own.count_params()
@@ -98,7 +109,7 @@ def test_a_method_distils_a_student(name: str, inputs: Inputs, tmp_path: Path) -
     summary = json.loads((tmp_path / "summary" / "summary.json").read_text())
     assert {key: summary[key] for key in config} == config
     trainable = sum(int(np.prod(weight.shape)) for weight in own.trainable_variables)
-    assert summary["parameters"] == {"teacher": trainable, "student": trainable}
+    assert summary["parameters"] == dict.fromkeys(("teacher", "baseline", "student"), trainable)
     assert summary["seconds"] == pytest.approx(sum(row["seconds"] for row in history), abs=0.1)
     for side, network in [("teacher", inputs.teacher), ("student", student)]:
         order = np.argsort(-np.array(network(test.images)), axis=1)
@@ -106,7 +117,7 @@ def test_a_method_distils_a_student(name: str, inputs: Inputs, tmp_path: Path) -
         assert summary["test"][side]["top1"] == pytest.approx(hits[:, 0].mean())
         assert summary["test"][side]["top5"] == pytest.approx(hits[:, :5].any(axis=1).mean())
     model = outputs["model"]
-    assert model.get_string_custom_property("method") == name
+    assert model.get_string_custom_property("method") == label(spec)
     assert model.get_float_custom_property("test_top1") == summary["test"]["student"]["top1"]
 
 
