@@ -31,7 +31,8 @@ PRESETS = Path(__file__).with_name("presets")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # By alias: what is written out can be read in again.
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class DataConfig(_Section):
@@ -148,7 +149,7 @@ class RunConfig(_Section):
         teacher, recipe = document.get("teacher"), document.get("recipe")
         if not isinstance(teacher, dict) or not isinstance(recipe, dict):
             return document  # what is wrong is told by their own validation
-        if "from" in teacher:
+        if teacher.get("from") is not None:
             return document
         own = teacher.get("recipe", {})
         merged = {**recipe, **own} if isinstance(own, dict) else own

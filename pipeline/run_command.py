@@ -67,7 +67,7 @@ def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
         plan = run_plan.make(config, workdir, source)
         _print_head(console, plan)
         _print_graph(console, plan)
-        document = yaml.safe_dump(config.model_dump(mode="json", by_alias=True), sort_keys=False)
+        document = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         console.print(f"\nThe resolved configuration:\n\n{escape(document)}", highlight=False)
     return PUSHED
 

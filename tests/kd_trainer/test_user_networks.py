@@ -16,6 +16,9 @@ from kd_trainer.networks.taps import TapError, differentiable, tap_shapes, tappe
 from kd_trainer.recipe import Recipe
 from kd_trainer.teacher import frozen
 
+# One test saves a model that is not built, as users do.
+pytestmark = pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+
 SHAPE = (32, 32, 3)
 
 

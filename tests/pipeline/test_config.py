@@ -147,6 +147,16 @@ def test_a_network_of_the_users_own_takes_the_place_of_the_presets():
     assert run.student.taps == {"stage1": "a"}
 
 
+def test_a_resolved_configuration_can_be_read_in_again():
+    run = config.load("quick", ["teacher.from=big.keras", "student.from=small.keras"])
+    document = run.model_dump(mode="json")
+    assert (document["teacher"]["from"], document["student"]["from"]) == (
+        "big.keras",
+        "small.keras",
+    )
+    assert config.validate(document) == run
+
+
 def test_another_named_teacher_keeps_the_presets_recipe():
     run = config.load("quick", ["teacher.network=resnet32"])
     assert (run.teacher.network, run.teacher.recipe.epochs) == ("resnet32", 8)
