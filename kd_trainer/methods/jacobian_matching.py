@@ -14,11 +14,8 @@ Presets:
     `attention_transfer` has it, j = 1.
   `logit`: z is the logit of the teacher's most likely class, no attention term, j = 1.
 
-UNVERIFIED: no source at hand has the weight j. 1 was chosen here, on 2000 images of the shipped
-sample, small plain networks, 10 epochs, two runs each that are up to 5 points apart: 68.3 % alone;
-with a = 10, j = 1, 10 and 100 gave 70.2, 67.4 and 56.6 %; `logit` gave 66.9, 64.6 and 62.4 %. So 10
-is too much, and that 1 helps is not shown. In the same trial at 15 epochs a = 1000 cost 26 points,
-with or without j: it is meant for long training.
+UNVERIFIED: no source at hand has the weight j; 1 was chosen here, by short trials in which 10 and
+100 did worse and 1 was not told from none. benchmarks/results/accuracy has what the presets give.
 The seed announces this method ("they combine attention matching loss and Jacobian matching loss")
 and has none of it.
 

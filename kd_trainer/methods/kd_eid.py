@@ -14,8 +14,8 @@ top 4, scaled, summed over the batch, bounded by the sigmoid of the epoch.
 Here `kd_svd` is computed so already, for every backend: an eigendecomposition of the smaller Gram
 matrix, its derivative by perturbation theory. The two methods are one and the same computation
 and give the same student, to the bit; this name is for those who know the method by it. (The
-upstream README reports 73.84 % for KD-EID and 73.68 % for KD-SVD; the gap is within the noise of
-its five trials.)
+upstream README reports 73.84 % for KD-EID and 73.68 % for KD-SVD, means of five trials without
+their deviations.)
 
 Upstream, a map with about as many pixels as channels (2/3 < pixels / channels < 3/2) has no
 gradient: it falls back to an SVD of a stopped copy. Here it has one.

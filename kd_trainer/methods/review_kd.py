@@ -45,7 +45,7 @@ class ReviewKDConfig(MethodConfig):
         ge=1, description="channels within the fusion, at most those of the last student tap"
     )
     review_weight: float = Field(gt=0, description="weight of the term after the warm-up")
-    warm_up: float = Field(
+    warmup: float = Field(
         ge=0, le=1, description="share of the epochs in which the weight rises linearly"
     )
 
@@ -70,7 +70,7 @@ class ReviewKD(Method):
             "teacher_taps": ("stage1_preact", "stage2_preact", "stage3_preact", "pooled"),
             "width": 512,
             "review_weight": 5.0,
-            "warm_up": 20 / 240,
+            "warmup": 20 / 240,
         },
     }
 
@@ -83,7 +83,7 @@ class ReviewKD(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        weight, warm_up = self.config.review_weight, self.config.warm_up * epochs
+        weight, warmup = self.config.review_weight, self.config.warmup * epochs
         return (
             Stage(
                 name="distil",
@@ -93,7 +93,7 @@ class ReviewKD(Method):
                 adapters=("fusion",),
                 terms=self._terms,
                 weights={
-                    "review": lambda epoch: weight * min(1.0, (epoch + 1) / max(1.0, warm_up))
+                    "review": lambda epoch: weight * min(1.0, (epoch + 1) / max(1.0, warmup))
                 },
             ),
         )

@@ -87,7 +87,7 @@ def test_one_stage_whose_weight_rises() -> None:
     assert [weight(epoch) for epoch in (0, 9, 19, 20, 239)] == [0.25, 2.5, 5, 5, 5]
     [short] = method().stages(3)
     assert short.weights["review"](0) == 5
-    [sudden] = method(warm_up=0).stages(240)
+    [sudden] = method(warmup=0).stages(240)
     assert sudden.weights["review"](0) == 5
 
 
@@ -121,7 +121,7 @@ def test_a_step_is_computed_on_pooled_features_too() -> None:
 BAD_VALUES = {
     "2 student_taps and 1 teacher_taps": {"student_taps": ["a", "b"], "teacher_taps": ["a"]},
     "width": {"width": 0},
-    "warm_up": {"warm_up": 1.5},
+    "warmup": {"warmup": 1.5},
     "review_weight": {"review_weight": 0},
 }
 
