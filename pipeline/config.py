@@ -281,9 +281,11 @@ def _apply(document: dict[str, Any], override: str) -> None:
     if key == "method.name" and section.get("name") != value:
         section.clear()
     try:
-        section[last] = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
+    # A method's name alone, which hyper-parameters may be set beside.
+    section[last] = {"name": parsed} if key == "method" and isinstance(parsed, str) else parsed
 
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:

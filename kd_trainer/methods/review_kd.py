@@ -92,9 +92,7 @@ class ReviewKD(Method):
                 teacher_taps=self.config.teacher_taps,
                 adapters=("fusion",),
                 terms=self._terms,
-                weights={
-                    "review": lambda epoch: weight * min(1.0, (epoch + 1) / max(1.0, warmup))
-                },
+                weights={"review": lambda epoch: weight * min(1.0, (epoch + 1) / max(1.0, warmup))},
             ),
         )
 

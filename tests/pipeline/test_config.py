@@ -58,6 +58,16 @@ def test_a_method_may_be_given_by_its_name_alone():
     )
 
 
+def test_a_methods_name_goes_with_its_hyper_parameters_in_any_order():
+    for overrides in (
+        ["method=rkd", "method.angle_weight=7"],
+        ["method.angle_weight=7", "method=rkd"],
+    ):
+        assert config.load("quick", overrides).method == config.resolve_method(
+            {"name": "rkd", "angle_weight": 7}
+        )
+
+
 def test_a_list_of_methods_is_a_combination_with_every_hyper_parameter_filled_in():
     run = config.load("quick", ["method=[fitnet, {name: soft_logits, weight: 0.5}]"])
     assert [member["name"] for member in run.method] == ["fitnet", "soft_logits"]
