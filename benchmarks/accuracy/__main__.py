@@ -31,7 +31,7 @@ RECIPE = Recipe(epochs=6, batch_size=64, learning_rate=0.1, schedule="cosine", w
 TEACHER_RECIPE = RECIPE.model_copy(update={"epochs": 12})
 BASELINE = "baseline"
 # Beside the methods alone.
-COMBINATIONS: list[tuple[str, ...]] = [("soft_logits", "attention_transfer")]
+COMBINATIONS = ["soft_logits + attention_transfer"]
 
 
 def main() -> None:
@@ -86,19 +86,20 @@ def main() -> None:
 
 
 def rows(chosen: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yields the name and the method's specification of each row, None for the baseline."""
-    specs: dict[str, Any] = {BASELINE: None}
-    for name in methods.METHODS:
-        preset = next(iter(methods.method_class(name).PRESETS))
-        specs[name] = resolve_method({"name": name, "preset": preset})
-    for names in COMBINATIONS:
-        specs[" + ".join(names)] = resolve_method([{"name": name} for name in names])
-    unknown = set(chosen) - set(specs)
-    if unknown:
-        sys.exit(f"There is no row {', '.join(sorted(unknown))}. Known: {', '.join(specs)}.")
-    for row, spec in specs.items():
-        if not chosen or row in chosen:
-            yield row, spec
+    """Yields the name and the method's specification of each row, None for the baseline.
+
+    Args:
+      chosen: names: `baseline`, a method, `method/preset`, or several joined by ` + `; none for
+        the baseline, every method and the combinations.
+    """
+    for row in chosen or [BASELINE, *methods.METHODS, *COMBINATIONS]:
+        if row == BASELINE:
+            yield row, None
+            continue
+        members = [
+            dict(zip(("name", "preset"), m.split("/"), strict=False)) for m in row.split(" + ")
+        ]
+        yield row, resolve_method(members if len(members) > 1 else members[0])
 
 
 def load(source: str, classes: int) -> dict[str, Dataset]:
@@ -134,7 +135,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", default=str(SAMPLE), help="archive of CIFAR-100 (the sample)")
     parser.add_argument("--classes", type=int, default=10, help="how many classes (10)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--rows", nargs="+", default=[], help="some rows alone")
+    parser.add_argument("--rows", nargs="+", default=[], help="some alone, such as fitnet/paper")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/accuracy/sample"))
     return parser.parse_args()
 
