@@ -9,7 +9,6 @@ it was, and the table, `<out>.md`, is of whatever is finished.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
