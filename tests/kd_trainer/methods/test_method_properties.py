@@ -80,6 +80,7 @@ PRESETS = [f"{name}/{preset}" for name in METHODS for preset in method_class(nam
 DEFAULTS = [f"{name}/{next(iter(method_class(name).PRESETS))}" for name in METHODS]
 every_method = pytest.mark.parametrize("case", DEFAULTS)
 every_preset = pytest.mark.parametrize("case", PRESETS)
+SLOW = pytest.mark.slow  # what keeps the rest of this module at about a minute
 
 
 class CountCalls(layers.Layer):
@@ -208,7 +209,9 @@ DEGENERATE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("how", DEGENERATE)
-@every_preset
+@pytest.mark.parametrize(
+    "case", [case if case in DEFAULTS else pytest.param(case, marks=SLOW) for case in PRESETS]
+)
 def test_terms_and_gradients_are_finite_for_degenerate_taps(case: str, how: str) -> None:
     for stage, step in stages_and_taps(case):
         worse = of_both(step, DEGENERATE[how])
@@ -298,7 +301,7 @@ def other_teacher(which: str) -> keras.Model:
     return network("teacher", **OTHER_TEACHERS[which])
 
 
-@pytest.mark.parametrize("which", OTHER_TEACHERS)
+@pytest.mark.parametrize("which", ["wider", "larger", pytest.param("smaller", marks=SLOW)])
 @every_method
 def test_a_teacher_of_another_shape_is_bridged_or_refused_with_both_shapes(
     case: str, which: str
@@ -478,7 +481,7 @@ def trained(case: str, checkpoint: Checkpoint | None = None) -> list[np.ndarray]
     return list(snapshot(student).values())
 
 
-@pytest.mark.slow
+@SLOW
 @every_method
 def test_a_killed_training_goes_on_to_the_same_weights(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
