@@ -25,7 +25,7 @@ run: setup
 	.venv/bin/tfx-distill run --preset quick
 
 test: lint
-	.venv/bin/pytest -m "slow or not slow"
+	.venv/bin/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 test-fast: lint
 	.venv/bin/pytest

@@ -8,20 +8,22 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent / "kd_trainer"
-ON_JAX = [
-    "losses/test_loss_golden.py",
-    "test_combination.py",
-    "test_distiller.py",
-    "test_gradients.py",
-    "methods",
-]
+# The goldens, a step of every method, and what depends on the backend.
+ON_JAX = {
+    "golden values": ["losses/test_loss_golden.py"],
+    "presets": ["methods", "-k", "golden or independent"],
+    "steps": ["methods/test_method_properties.py", "-k", "once or stays or ends_as or measured"],
+    "gradients": ["test_gradients.py", "test_distiller.py", "test_combination.py"],
+    "memory": ["test_contrast_memory.py"],
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tests", ON_JAX)
-def test_the_tests_pass_on_jax(tests: str) -> None:
+@pytest.mark.parametrize("tests", ON_JAX.values(), ids=ON_JAX)
+def test_the_tests_pass_on_jax(tests: list[str]) -> None:
+    paths = [str(TESTS / test) if (TESTS / test).exists() else test for test in tests]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / tests)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         cwd=TESTS.parent.parent,
         capture_output=True,

@@ -104,7 +104,6 @@ REFUSED = {
         {"name": "dkd", "temperature": 0},
         "temperature: Input should be greater than 0, found 0",
     ),
-    "no name": ({"temperature": 2}, "The method has no name"),
     "several": ([{"name": "dkd"}], "expected one method"),
 }
 
