@@ -54,6 +54,10 @@ def main() -> None:
             print(ledger.describe("teacher", 0), flush=True)
     teacher = keras.models.load_model(teacher_file)
 
+    def write() -> None:
+        text = table.render(ledger, command(options), setting(options, splits))
+        out.with_suffix(".md").write_text(text)
+
     for seed in options.seeds:
         for row, spec in rows(options.rows):
             if ledger.has(row, seed):
@@ -80,8 +84,9 @@ def main() -> None:
             label = methods.label(spec) if spec else STUDENT
             ledger.add(row, seed, label, history, time.perf_counter() - start, failure)
             print(ledger.describe(row, seed), flush=True)
-            out.with_suffix(".md").write_text(table.render(ledger, setting(options, splits)))
-    print(table.render(ledger, setting(options, splits)))
+            write()
+    write()
+    print(out.with_suffix(".md").read_text())
 
 
 def rows(chosen: list[str]) -> Iterator[tuple[str, Any]]:
@@ -116,6 +121,12 @@ def load(source: str, classes: int) -> dict[str, Dataset]:
         labels = [place[number] for number in records.labels[chosen].tolist()]
         splits[name] = Dataset(records.images[chosen], records.labels[chosen] * 0 + labels)
     return splits
+
+
+def command(options: argparse.Namespace) -> str:
+    """Returns what makes the table, without the folders of this machine."""
+    data = "" if options.data == str(SAMPLE) else f" --data {Path(options.data).name}"
+    return f"python -m benchmarks.accuracy{data} --classes {options.classes}"
 
 
 def setting(options: argparse.Namespace, splits: dict[str, Dataset]) -> str:

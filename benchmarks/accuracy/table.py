@@ -2,7 +2,6 @@
 
 import platform
 import statistics
-import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -15,11 +14,12 @@ _HEAD = [
 ]
 
 
-def render(ledger: Ledger, setting: str) -> str:
+def render(ledger: Ledger, command: str, setting: str) -> str:
     """Returns a Markdown table of the finished runs; gains are paired by seed.
 
     Args:
       ledger: the runs.
+      command: what makes it.
       setting: what was trained on what.
     """
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -31,7 +31,7 @@ def render(ledger: Ledger, setting: str) -> str:
         [
             "# Test accuracy of every method",
             "",
-            f"`python -m benchmarks.accuracy {' '.join(sys.argv[1:])}`",
+            f"`{command}`",
             "",
             f"{setting}. {versions}, {platform.machine()}.",
             "",

@@ -30,7 +30,7 @@ def test_the_table_pairs_gains_by_seed_and_names_what_diverged(tmp_path):
         ledger.add("baseline", seed, "resnet8", history(alone), 1)
         ledger.add("rkd", seed, "rkd (crd)", history(distilled, distilled - 0.02), 1)
     ledger.add("fitnet/seed", 0, "fitnet (seed)", [], 1, failure="the loss is not finite")
-    text = table.render(ledger, "a setting")
+    text = table.render(ledger, "a command", "a setting")
     [rkd] = [line for line in text.splitlines() if line.startswith("| rkd ")]
     cells = [cell.strip() for cell in rkd.strip("|").split("|")]
     # 58 and 70; 8 and 0 above their own baselines
