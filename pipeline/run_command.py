@@ -14,6 +14,7 @@ from rich.markup import escape
 from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
+from pipeline import fingerprint
 from pipeline import plan as run_plan
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
@@ -45,6 +46,9 @@ def run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
             plan = run_plan.make(config, workdir, source)
             _print_head(console, plan)
             console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
+            with open(log, "a") as file:
+                # What one needs to know to read the rest of it.
+                file.write(f"{yaml.safe_dump(fingerprint.libraries())}\n{_document(config)}\n")
             return _execute(plan, console, log)
 
 
@@ -67,8 +71,8 @@ def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
         plan = run_plan.make(config, workdir, source)
         _print_head(console, plan)
         _print_graph(console, plan)
-        document = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        console.print(f"\nThe resolved configuration:\n\n{escape(document)}", highlight=False)
+        document = escape(_document(config))
+        console.print(f"\nThe resolved configuration:\n\n{document}", highlight=False)
     return PUSHED
 
 
@@ -77,6 +81,10 @@ def _load(preset: str, overrides: Sequence[str], workdir: Path) -> run_config.Ru
         config = run_config.load(preset, overrides)
     run_workdir.check_writable(workdir)
     return config
+
+
+def _document(config: run_config.RunConfig) -> str:
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
 def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:

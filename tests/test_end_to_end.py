@@ -72,7 +72,7 @@ def test_1_first_run_pushes(run, workdir):
     # The library's noise is in the log alone.
     assert len(ran.printed.splitlines()) < 60
     (log,) = (workdir / "logs").iterdir()
-    assert log.stat().st_size
+    assert "learning_rate: 0.1" in log.read_text()
 
 
 def test_2_pushed_model_answers_with_tensorflow_alone(workdir):
