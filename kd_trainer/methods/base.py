@@ -97,6 +97,26 @@ class Stage:
     reads_indices: bool = False
 
 
+def one_stage(
+    epochs: int,
+    taps: tuple[str, ...],
+    terms: Terms,
+    weights: Mapping[str, Weight],
+    **others: Any,
+) -> tuple[Stage, ...]:
+    """Returns the only stage of a method that reads the same taps of both networks.
+
+    Args:
+      epochs: of the recipe.
+      taps: of the student and of the teacher.
+      terms: as `Stage` has them.
+      weights: as `Stage` has them.
+      **others: what else `Stage` takes.
+    """
+    stage = Stage("distil", epochs, taps, taps, terms=terms, weights=weights, **others)
+    return (stage,)
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a method's adapters are built for.

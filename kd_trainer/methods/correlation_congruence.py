@@ -25,7 +25,7 @@ from pydantic import Field
 
 from kd_trainer.adapters import linear_embedding
 from kd_trainer.losses import correlation_congruence
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, one_stage
 
 
 class CorrelationCongruenceConfig(MethodConfig):
@@ -53,16 +53,12 @@ class CorrelationCongruence(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return (
-            Stage(
-                name="distil",
-                epochs=epochs,
-                student_taps=(self.config.tap,),
-                teacher_taps=(self.config.tap,),
-                adapters=("student", "teacher"),
-                terms=self._terms,
-                weights={"correlation": self.config.weight},
-            ),
+        return one_stage(
+            epochs,
+            taps=(self.config.tap,),
+            adapters=("student", "teacher"),
+            terms=self._terms,
+            weights={"correlation": self.config.weight},
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ from pydantic import Field, model_validator
 
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import attention_transfer, jacobian_matching
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Taps, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Taps, Tensor, one_stage
 
 
 class JacobianMatchingConfig(MethodConfig):
@@ -93,16 +93,12 @@ class JacobianMatching(Method):
         weights = {"jacobian": config.jacobian_weight}
         if config.attention_weight:
             weights["attention"] = config.attention_weight
-        return (
-            Stage(
-                name="distil",
-                epochs=epochs,
-                student_taps=taps,
-                teacher_taps=taps,
-                terms=self._terms,
-                weights=weights,
-                jacobians={"jacobian": scalars[config.derived]},
-            ),
+        return one_stage(
+            epochs,
+            taps=taps,
+            terms=self._terms,
+            weights=weights,
+            jacobians={"jacobian": scalars[config.derived]},
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

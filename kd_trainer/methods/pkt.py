@@ -20,7 +20,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import probabilistic_knowledge_transfer
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
 
 
 class PKTConfig(MethodConfig):
@@ -39,15 +39,11 @@ class PKT(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return (
-            Stage(
-                name="distil",
-                epochs=epochs,
-                student_taps=(self.config.tap,),
-                teacher_taps=(self.config.tap,),
-                terms=self._terms,
-                weights={"neighbours": self.config.weight},
-            ),
+        return one_stage(
+            epochs,
+            taps=(self.config.tap,),
+            terms=self._terms,
+            weights={"neighbours": self.config.weight},
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:
