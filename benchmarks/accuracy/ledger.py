@@ -43,10 +43,11 @@ class Ledger:
             "label": label,
             "last": accuracies[-1] if accuracies else None,
             "best": max(accuracies, default=None),
-            "seconds": round(seconds, 1),
+            "seconds": seconds,
             "failure": failure,
             "history": history,
         }
+        run = _rounded(run)
         self.runs.append(run)
         with open(self._path, "a") as file:
             file.write(json.dumps(run) + "\n")
@@ -56,3 +57,12 @@ class Ledger:
         [run] = [run for run in self.runs if run["row"] == row and run["seed"] == seed]
         result = run["failure"] or f"last {run['last']:.2f}, best {run['best']:.2f}"
         return f"{row}, seed {seed}: {result}, {run['seconds']:.0f} s"
+
+
+def _rounded(value: Any) -> Any:
+    """Returns a document with six digits of each number."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -20,7 +20,7 @@ def test_a_run_that_is_finished_is_known_after_a_restart(tmp_path):
     assert not again.has("rkd", 0)
     assert not again.has("dkd", 1)
     [run] = again.runs
-    assert (run["last"], run["best"], run["seconds"]) == (40.0, 50.0, 12.3)
+    assert (run["last"], run["best"], run["seconds"]) == (40.0, 50.0, 12.34)
     assert "last 40.00, best 50.00" in again.describe("rkd", 1)
 
 
