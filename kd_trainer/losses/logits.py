@@ -42,10 +42,8 @@ def kl_divergence(
     Returns:
       A float32 scalar: summed over classes, averaged over the batch.
     """
-    student, teacher = of_student(student_logits), of_teacher(teacher_logits)
-    require_logits("kl_divergence", student, teacher)
-    student = ops.log_softmax(student / temperature, axis=-1)
-    return _divergence(student, ops.log_softmax(teacher / temperature, axis=-1))
+    logits = student_logits, teacher_logits
+    return _divergence(*_log_probabilities("kl_divergence", *logits, temperature))
 
 
 def symmetric_divergence(
@@ -63,11 +61,20 @@ def symmetric_divergence(
     Returns:
       A float32 scalar: summed over classes, averaged over the batch.
     """
-    student, teacher = of_student(student_logits), of_teacher(teacher_logits)
-    require_logits("symmetric_divergence", student, teacher)
-    student = ops.log_softmax(student / temperature, axis=-1)
-    teacher = ops.log_softmax(teacher / temperature, axis=-1)
+    logits = student_logits, teacher_logits
+    student, teacher = _log_probabilities("symmetric_divergence", *logits, temperature)
     return (_divergence(student, teacher) + _divergence(teacher, student)) / 2
+
+
+def _log_probabilities(
+    loss: str, student_logits: Tensor, teacher_logits: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    student, teacher = of_student(student_logits), of_teacher(teacher_logits)
+    require_logits(loss, student, teacher)
+    return (
+        ops.log_softmax(student / temperature, axis=-1),
+        ops.log_softmax(teacher / temperature, axis=-1),
+    )
 
 
 def _divergence(student: Tensor, teacher: Tensor) -> Tensor:

@@ -34,7 +34,16 @@ from pydantic import Field, model_validator
 from kd_trainer.adapters import conv_regressor
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import activation_boundary, kl_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
+from kd_trainer.methods.base import (
+    Method,
+    MethodConfig,
+    Setting,
+    Stage,
+    Step,
+    Tensor,
+    first_stage,
+    last_stage,
+)
 
 
 class ActivationBoundaryConfig(MethodConfig):
@@ -116,25 +125,22 @@ class ActivationBoundary(Method):
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """The boundaries, then the task."""
         config = self.config
-        boundaries = Stage(
-            name="boundary",
-            epochs=max(1, round(config.init_epochs * epochs)),
+        boundaries = first_stage(
+            "boundary",
+            epochs,
+            config.init_epochs,
             student_taps=config.taps,
             teacher_taps=config.taps,
             adapters=config.taps,
             terms=self._boundary_terms,
             weights={"boundary": config.boundary_weight},
-            task_weight=0.0,
-            schedule="constant",
             teacher_mode=config.teacher_mode,
         )
         if not config.kl_weight:
             return boundaries, Stage(name="task", epochs=epochs, task_weight=config.task_weight)
-        return boundaries, Stage(
-            name="distil",
-            epochs=epochs,
-            student_taps=("logits",),
-            teacher_taps=("logits",),
+        return boundaries, last_stage(
+            epochs,
+            taps=("logits",),
             terms=self._kl_terms,
             weights={"kl": config.kl_weight},
             task_weight=config.task_weight,

@@ -27,7 +27,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kd_trainer.losses import attention_distance, attention_transfer
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 _DISTANCES = {"mean_square": attention_transfer, "norm": attention_distance}
 
@@ -65,11 +65,13 @@ class AttentionTransfer(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=self.config.taps,
-            terms=self._terms,
-            weights={"attention": self.config.attention_weight},
+        return (
+            last_stage(
+                epochs,
+                taps=self.config.taps,
+                terms=self._terms,
+                weights={"attention": self.config.attention_weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

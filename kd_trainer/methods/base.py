@@ -97,14 +97,14 @@ class Stage:
     reads_indices: bool = False
 
 
-def one_stage(
+def last_stage(
     epochs: int,
     taps: tuple[str, ...],
     terms: Terms,
     weights: Mapping[str, Weight],
     **others: Any,
-) -> tuple[Stage, ...]:
-    """Returns the only stage of a method that reads the same taps of both networks.
+) -> Stage:
+    """Returns the stage of the recipe's epochs, which reads the same taps of both networks.
 
     Args:
       epochs: of the recipe.
@@ -113,8 +113,20 @@ def one_stage(
       weights: as `Stage` has them.
       **others: what else `Stage` takes.
     """
-    stage = Stage("distil", epochs, taps, taps, terms=terms, weights=weights, **others)
-    return (stage,)
+    return Stage("distil", epochs, taps, taps, terms=terms, weights=weights, **others)
+
+
+def first_stage(name: str, epochs: int, share: float, **others: Any) -> Stage:
+    """Returns a stage without the task before the recipe's own epochs, at a constant rate.
+
+    Args:
+      name: as `Stage` has it.
+      epochs: of the recipe.
+      share: the stage's length as a share of them; it has one epoch at least.
+      **others: what else `Stage` takes.
+    """
+    length = max(1, round(share * epochs))
+    return Stage(name, length, task_weight=0.0, schedule="constant", **others)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from kd_trainer.adapters import linear_embedding
 from kd_trainer.losses import correlation_congruence
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, last_stage
 
 
 class CorrelationCongruenceConfig(MethodConfig):
@@ -53,12 +53,14 @@ class CorrelationCongruence(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=(self.config.tap,),
-            adapters=("student", "teacher"),
-            terms=self._terms,
-            weights={"correlation": self.config.weight},
+        return (
+            last_stage(
+                epochs,
+                taps=(self.config.tap,),
+                adapters=("student", "teacher"),
+                terms=self._terms,
+                weights={"correlation": self.config.weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

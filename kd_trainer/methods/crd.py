@@ -34,7 +34,7 @@ from kd_trainer.adapters import linear_embedding
 from kd_trainer.contrast_memory import ContrastMemory
 from kd_trainer.losses import noise_contrastive
 from kd_trainer.losses.numerics import l2_normalize
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, last_stage
 
 
 class CRDConfig(MethodConfig):
@@ -90,13 +90,15 @@ class CRD(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=(self.config.tap,),
-            adapters=("student", "teacher", "memory"),
-            terms=self._terms,
-            weights={"contrast": self.config.weight},
-            reads_indices=True,
+        return (
+            last_stage(
+                epochs,
+                taps=(self.config.tap,),
+                adapters=("student", "teacher", "memory"),
+                terms=self._terms,
+                weights={"contrast": self.config.weight},
+                reads_indices=True,
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import dist
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class DISTConfig(MethodConfig):
@@ -43,11 +43,13 @@ class DIST(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=("logits",),
-            terms=self._terms,
-            weights={"inter": self.config.inter_weight, "intra": self.config.intra_weight},
+        return (
+            last_stage(
+                epochs,
+                taps=("logits",),
+                terms=self._terms,
+                weights={"inter": self.config.inter_weight, "intra": self.config.intra_weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import decoupled
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class DKDConfig(MethodConfig):
@@ -51,12 +51,14 @@ class DKD(Method):
         """One stage, whose term's weight rises to 1."""
         # An epoch at least, so that no warm-up is a full weight from the start.
         warmup = max(1.0, self.config.warmup * epochs)
-        return one_stage(
-            epochs,
-            taps=("logits",),
-            terms=self._terms,
-            weights={"decoupled": lambda epoch: min((epoch + 1) / warmup, 1.0)},
-            task_weight=self.config.task_weight,
+        return (
+            last_stage(
+                epochs,
+                taps=("logits",),
+                terms=self._terms,
+                weights={"decoupled": lambda epoch: min((epoch + 1) / warmup, 1.0)},
+                task_weight=self.config.task_weight,
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ import keras
 from pydantic import Field
 
 from kd_trainer.losses import cross_entropy, kl_divergence, symmetric_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 _DIVERGENCES = {"peer": kl_divergence, "symmetric": symmetric_divergence}
 
@@ -71,12 +71,14 @@ class DML(Method):
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage, in which both networks are trained."""
         weight = self.config.divergence_weight
-        return one_stage(
-            epochs,
-            taps=("logits",),
-            terms=self._terms,
-            weights={"divergence": weight, "peer_task": 1.0, "peer_divergence": weight},
-            teacher_mode="trained",
+        return (
+            last_stage(
+                epochs,
+                taps=("logits",),
+                terms=self._terms,
+                weights={"divergence": weight, "peer_task": 1.0, "peer_divergence": weight},
+                teacher_mode="trained",
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -37,7 +37,16 @@ from pydantic import Field
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import factor_transfer, hint
 from kd_trainer.losses.pooling import average_pool_to_smaller
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
+from kd_trainer.methods.base import (
+    Method,
+    MethodConfig,
+    Setting,
+    Stage,
+    Step,
+    Tensor,
+    first_stage,
+    last_stage,
+)
 
 Shape = tuple[int, ...]
 
@@ -155,21 +164,18 @@ class FactorTransfer(Method):
         """The paraphraser's, then the student's."""
         config = self.config
         return (
-            Stage(
-                name="paraphrase",
-                epochs=max(1, round(config.paraphraser_epochs * epochs)),
+            first_stage(
+                "paraphrase",
+                epochs,
+                config.paraphraser_epochs,
                 teacher_taps=(config.tap,),
                 adapters=("paraphraser", "decoder"),
                 terms=self._reconstruction_terms,
                 weights={"reconstruction": config.reconstruction_weight},
-                task_weight=0.0,
-                schedule="constant",
             ),
-            Stage(
-                name="distil",
-                epochs=epochs,
-                student_taps=(config.tap,),
-                teacher_taps=(config.tap,),
+            last_stage(
+                epochs,
+                taps=(config.tap,),
                 adapters=("translator",),
                 terms=self._factor_terms,
                 weights={"factor": config.factor_weight},

@@ -29,7 +29,16 @@ from pydantic import Field, NonNegativeFloat, model_validator
 from kd_trainer.adapters import conv_regressor
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import hint, kl_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
+from kd_trainer.methods.base import (
+    Method,
+    MethodConfig,
+    Setting,
+    Stage,
+    Step,
+    Tensor,
+    first_stage,
+    last_stage,
+)
 
 
 class FitNetConfig(MethodConfig):
@@ -108,27 +117,24 @@ class FitNet(Method):
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """The hint stage and the task stage, or one that has both."""
         config = self.config
-        hints = Stage(
-            name="hint",
-            epochs=max(1, round(config.hint_epochs * epochs)),
+        hints = first_stage(
+            "hint",
+            epochs,
+            config.hint_epochs,
             student_taps=config.taps,
             teacher_taps=config.taps,
             adapters=config.taps,
             terms=self._hint_terms,
             weights={"hint": config.hint_weight},
-            task_weight=0.0,
-            schedule="constant",
         )
         if not config.hint_epochs:
             return (replace(hints, name="distil", epochs=epochs, task_weight=1.0, schedule=None),)
         if not any(config.kl_weights):
             return hints, Stage(name="task", epochs=epochs)
         start, end = config.kl_weights
-        return hints, Stage(
-            name="distil",
-            epochs=epochs,
-            student_taps=("logits",),
-            teacher_taps=("logits",),
+        return hints, last_stage(
+            epochs,
+            taps=("logits",),
             terms=self._kl_terms,
             weights={"kl": lambda epoch: start + (end - start) * epoch / max(1, epochs - 1)},
         )

@@ -31,7 +31,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kd_trainer.losses import flow_of_solution_procedure
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, first_stage
 
 
 class FSPConfig(MethodConfig):
@@ -85,15 +85,14 @@ class FSP(Method):
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """The matrices alone, and then the task alone."""
         return (
-            Stage(
-                name="flow",
-                epochs=max(1, round(self.config.init_epochs * epochs)),
+            first_stage(
+                "flow",
+                epochs,
+                self.config.init_epochs,
                 student_taps=self.config.taps,
                 teacher_taps=self.config.taps,
                 terms=self._terms,
                 weights={"fsp": self.config.weight},
-                task_weight=0.0,
-                schedule="constant",
             ),
             Stage(name="task", epochs=epochs),
         )

@@ -37,7 +37,7 @@ from pydantic import Field, model_validator
 
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import attention_transfer, jacobian_matching
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Taps, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Taps, Tensor, last_stage
 
 
 class JacobianMatchingConfig(MethodConfig):
@@ -93,12 +93,14 @@ class JacobianMatching(Method):
         weights = {"jacobian": config.jacobian_weight}
         if config.attention_weight:
             weights["attention"] = config.attention_weight
-        return one_stage(
-            epochs,
-            taps=taps,
-            terms=self._terms,
-            weights=weights,
-            jacobians={"jacobian": scalars[config.derived]},
+        return (
+            last_stage(
+                epochs,
+                taps=taps,
+                terms=self._terms,
+                weights=weights,
+                jacobians={"jacobian": scalars[config.derived]},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

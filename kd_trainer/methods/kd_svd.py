@@ -33,7 +33,7 @@ from keras import ops
 from pydantic import Field
 
 from kd_trainer.losses import kd_svd
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class KDSVDConfig(MethodConfig):
@@ -70,12 +70,14 @@ class KDSVD(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=self.config.taps,
-            terms=self._terms,
-            weights={"svd": self.config.weight},
-            gradient_bounds={"svd": sigmoid} if self.config.bounded else {},
+        return (
+            last_stage(
+                epochs,
+                taps=self.config.taps,
+                terms=self._terms,
+                weights={"svd": self.config.weight},
+                gradient_bounds={"svd": sigmoid} if self.config.bounded else {},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -36,7 +36,17 @@ from kd_trainer.errors import ConfigError
 from kd_trainer.losses import attention_graph
 from kd_trainer.losses.numerics import l2_normalize, of_student, of_teacher
 from kd_trainer.losses.singular_values import align, right_singular_vectors
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Taps, Tensor
+from kd_trainer.methods.base import (
+    Method,
+    MethodConfig,
+    Setting,
+    Stage,
+    Step,
+    Taps,
+    Tensor,
+    first_stage,
+    last_stage,
+)
 from kd_trainer.methods.kd_svd import sigmoid
 
 _OFFERED = 4
@@ -93,23 +103,20 @@ class MHGD(Method):
         config = self.config
         later = config.taps[1:]
         return (
-            Stage(
-                name="attention",
-                epochs=max(1, round(config.attention_epochs * epochs)),
+            first_stage(
+                "attention",
+                epochs,
+                config.attention_epochs,
                 teacher_taps=config.taps,
                 adapters=tuple(
                     f"{tap}_{part}" for tap in later for part in ("attention", "estimator")
                 ),
                 terms=self._estimate,
                 weights={"estimate": 1.0},
-                task_weight=0.0,
-                schedule="constant",
             ),
-            Stage(
-                name="distil",
-                epochs=epochs,
-                student_taps=config.taps,
-                teacher_taps=config.taps,
+            last_stage(
+                epochs,
+                taps=config.taps,
                 terms=self._distil,
                 weights={"graph": config.weight},
                 gradient_bounds={"graph": sigmoid},

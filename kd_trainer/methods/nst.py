@@ -21,7 +21,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import neuron_selectivity_transfer
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class NSTConfig(MethodConfig):
@@ -40,11 +40,13 @@ class NST(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=self.config.taps,
-            terms=self._terms,
-            weights={"selectivity": self.config.weight},
+        return (
+            last_stage(
+                epochs,
+                taps=self.config.taps,
+                terms=self._terms,
+                weights={"selectivity": self.config.weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

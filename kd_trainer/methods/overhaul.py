@@ -35,7 +35,7 @@ from pydantic import Field
 from kd_trainer.adapters import conv_regressor
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import partial_distance
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, last_stage
 
 
 class OverhaulConfig(MethodConfig):
@@ -78,13 +78,15 @@ class Overhaul(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=self.config.taps,
-            adapters=self.config.taps,
-            terms=self._terms,
-            weights={"feature": self.config.feature_weight},
-            teacher_mode=self.config.teacher_mode,
+        return (
+            last_stage(
+                epochs,
+                taps=self.config.taps,
+                adapters=self.config.taps,
+                terms=self._terms,
+                weights={"feature": self.config.feature_weight},
+                teacher_mode=self.config.teacher_mode,
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import probabilistic_knowledge_transfer
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class PKTConfig(MethodConfig):
@@ -39,11 +39,13 @@ class PKT(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=(self.config.tap,),
-            terms=self._terms,
-            weights={"neighbours": self.config.weight},
+        return (
+            last_stage(
+                epochs,
+                taps=(self.config.tap,),
+                terms=self._terms,
+                weights={"neighbours": self.config.weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

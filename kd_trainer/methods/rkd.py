@@ -30,7 +30,7 @@ from pydantic import Field
 
 from kd_trainer.losses import kl_divergence, rkd_angle, rkd_distance
 from kd_trainer.losses.numerics import flatten, l2_normalize
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class RKDConfig(MethodConfig):
@@ -86,11 +86,13 @@ class RKD(Method):
             "kl": config.kl_weight,
         }
         taps = (config.tap, "logits") if config.kl_weight else (config.tap,)
-        return one_stage(
-            epochs,
-            taps=taps,
-            terms=self._terms,
-            weights={name: weight for name, weight in weights.items() if weight},
+        return (
+            last_stage(
+                epochs,
+                taps=taps,
+                terms=self._terms,
+                weights={name: weight for name, weight in weights.items() if weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

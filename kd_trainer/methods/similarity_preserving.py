@@ -21,7 +21,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import similarity_preserving
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class SimilarityPreservingConfig(MethodConfig):
@@ -40,11 +40,13 @@ class SimilarityPreserving(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=(self.config.tap,),
-            terms=self._terms,
-            weights={"similarity": self.config.weight},
+        return (
+            last_stage(
+                epochs,
+                taps=(self.config.tap,),
+                terms=self._terms,
+                weights={"similarity": self.config.weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kd_trainer.losses import kl_divergence
-from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Stage, Step, Tensor, last_stage
 
 
 class SoftLogitsConfig(MethodConfig):
@@ -36,12 +36,14 @@ class SoftLogits(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=("logits",),
-            terms=self._terms,
-            weights={"kl": self.config.distillation_weight},
-            task_weight=self.config.task_weight,
+        return (
+            last_stage(
+                epochs,
+                taps=("logits",),
+                terms=self._terms,
+                weights={"kl": self.config.distillation_weight},
+                task_weight=self.config.task_weight,
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:

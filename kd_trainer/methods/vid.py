@@ -31,7 +31,7 @@ from pydantic import Field, model_validator
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import variational_information
 from kd_trainer.losses.pooling import average_pool_to_smaller
-from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, one_stage
+from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, last_stage
 
 
 class VIDConfig(MethodConfig):
@@ -96,12 +96,14 @@ class VID(Method):
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""
-        return one_stage(
-            epochs,
-            taps=self.config.taps,
-            adapters=self.config.taps,
-            terms=self._terms,
-            weights={"information": self.config.information_weight},
+        return (
+            last_stage(
+                epochs,
+                taps=self.config.taps,
+                adapters=self.config.taps,
+                terms=self._terms,
+                weights={"information": self.config.information_weight},
+            ),
         )
 
     def _terms(self, step: Step) -> dict[str, Tensor]:
