@@ -1,12 +1,11 @@
 """The TFX components of our own, one folder each: component.py, executor.py, README.md."""
 
+import importlib
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
     # Kubeflow finds an artifact type as `components.<Name>`; importing it needs TFX, so only then.
-    if name == "DistillationSummary":
-        from components.artifacts import DistillationSummary
-
-        return DistillationSummary
+    if name[:1].isupper():
+        return getattr(importlib.import_module("components.artifacts"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

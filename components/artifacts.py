@@ -4,7 +4,16 @@ Kubeflow wants the type's name to be importable, `<package>.<Name>`, and no decl
 what is to be seen in ML Metadata goes into custom properties.
 """
 
+from typing import ClassVar
+
 from tfx.types.artifact import Artifact
+
+
+class RunRecord(Artifact):
+    """`run.json`: the run's configuration, command, code version and environment."""
+
+    TYPE_NAME = "components.RunRecord"
+    FILE_NAME = "run.json"
 
 
 class DistillationSummary(Artifact):
@@ -12,3 +21,35 @@ class DistillationSummary(Artifact):
 
     TYPE_NAME = "components.DistillationSummary"
     FILE_NAME = "summary.json"
+
+
+class LiteModels(Artifact):
+    """The student as LiteRT (TFLite) models, one file a precision."""
+
+    TYPE_NAME = "components.LiteModels"
+    FILE_NAMES: ClassVar = {
+        "float32": "student-float32.tflite",
+        "int8": "student-int8.tflite",
+    }
+
+
+class ModelProfile(Artifact):
+    """`profile.json` and `predictions.npz`: the run's networks, measured on `test`."""
+
+    TYPE_NAME = "components.ModelProfile"
+    FILE_NAME = "profile.json"
+    PREDICTIONS_NAME = "predictions.npz"
+
+
+class GateDecision(Artifact):
+    """`decision.json`: every bound of the gate, what was found, pass or refuse."""
+
+    TYPE_NAME = "components.GateDecision"
+    FILE_NAME = "decision.json"
+
+
+class ReportPage(Artifact):
+    """`report.html`: the run on one page."""
+
+    TYPE_NAME = "components.ReportPage"
+    FILE_NAME = "report.html"

@@ -6,7 +6,7 @@ Everything that a component is given derives from it.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import (
@@ -21,11 +21,9 @@ from pydantic import (
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
+from pipeline.config_errors import explain
+from pipeline.overrides import apply
 
-_METHOD = ("method=", "method.name=")
-# How a teacher or student is chosen, and what of the preset's that takes the place of.
-_CHOICES = {"network": ("from", "taps"), "from": ("network", "taps", "recipe")}
-_ROLES = ("teacher", "student")
 _TAP = re.compile(r"[a-z][a-z0-9_]*")
 PRESETS = Path(__file__).with_name("presets")
 
@@ -107,17 +105,58 @@ class TeacherConfig(NetworkConfig):
 
 
 class GateConfig(_Section):
-    """When the student is good enough, on the test split."""
+    """When the student is good enough, on the test split. A bound that is null is none."""
 
-    min_accuracy: float = Field(ge=0, le=1, description="lower bound of the top-1 accuracy")
-    min_change: float = Field(
-        ge=-1, le=1, description="lower bound of top-1 minus the baseline's; below 0: a tolerance"
-    )
     baseline: Literal["champion", "from_scratch"] = Field(
         "champion",
         description="the newest pushed version (the first run: from_scratch), or the same student "
         "trained without a teacher",
     )
+    rebaseline: bool = Field(
+        False, description="push over a champion: what is compared with the baseline is no bound"
+    )
+    min_accuracy: float | None = Field(None, ge=0, le=1, description="top-1 accuracy")
+    min_top5: float | None = Field(None, ge=0, le=1, description="top-5 accuracy")
+    min_change: float | None = Field(
+        None, ge=-1, le=1, description="top-1 minus the baseline's; below 0: a tolerance"
+    )
+    min_relative_change: float | None = Field(
+        None, ge=-1, description="the same as a share of the baseline's top-1"
+    )
+    max_superclass_drop: float | None = Field(
+        None, ge=-1, le=1, description="the baseline's top-1 minus the student's, any superclass"
+    )
+    min_teacher_share: float | None = Field(
+        None, ge=0, description="the student's top-1 as a share of the teacher's"
+    )
+    max_parameters: int | None = Field(None, ge=1, description="trainable parameters")
+    max_bytes: int | None = Field(None, ge=1, description="of all files of the SavedModel")
+    max_latency_ratio: float | None = Field(
+        None, gt=0, description="time of one image on the CPU as a share of the teacher's"
+    )
+    min_agreement: float | None = Field(
+        None, ge=0, le=1, description="share of images on which the teacher says the same class"
+    )
+    max_divergence: float | None = Field(
+        None, ge=0, description="mean KL(teacher || student) of the probabilities, in nats"
+    )
+    max_calibration_error: float | None = Field(
+        None, ge=0, le=1, description="expected calibration error, 15 bins"
+    )
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> "GateConfig":
+        bounds = {key for key in type(self).model_fields if key.startswith(("min_", "max_"))}
+        given = {key for key in bounds if getattr(self, key) is not None}
+        if self.rebaseline:
+            given -= {"min_change", "min_relative_change", "max_superclass_drop"}
+        if not given:
+            without = " that is not a comparison with the baseline" if self.rebaseline else ""
+            raise ConfigError(
+                f"there is no bound{without}, so that any student would pass. Give one of "
+                f"{', '.join(sorted(bounds))}, such as gate.min_accuracy=0.6."
+            )
+        return self
 
 
 class PushConfig(_Section):
@@ -126,6 +165,19 @@ class PushConfig(_Section):
     directory: str | None = Field(
         None, description="versions are pushed below it; null: <workdir>/serving/<name>"
     )
+    formats: list[Literal["saved_model", "tflite"]] = Field(
+        ["saved_model"], description="saved_model always; tflite: float32 and int8 beside it"
+    )
+
+    @field_validator("formats")
+    @classmethod
+    def _saved_model_is_among_them(cls, formats: list[str]) -> list[str]:
+        if "saved_model" not in formats or len(set(formats)) < len(formats):
+            raise ConfigError(
+                f"found {formats}, expected [saved_model] or [saved_model, tflite]: the "
+                "SavedModel is what the gate measures and what is served."
+            )
+        return formats
 
 
 class RunConfig(_Section):
@@ -198,10 +250,7 @@ def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
     if preset not in presets():
         raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
     document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
-    _choose_networks(document, overrides)
-    # The method first: another method starts without the hyper-parameters of the preset's.
-    for override in sorted(overrides, key=lambda text: not text.startswith(_METHOD)):
-        _apply(document, override)
+    apply(document, overrides)
     return validate(document)
 
 
@@ -214,7 +263,7 @@ def validate(document: Mapping[str, Any]) -> RunConfig:
     try:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, RunConfig)) from None
+        raise ConfigError(explain(error, RunConfig)) from None
     return config.model_copy(update={"method": resolve_method(config.method)})
 
 
@@ -248,75 +297,9 @@ def _resolve_one(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         method = methods.create(spec)
     except ValidationError as error:
         config_class = methods.method_class(spec["name"]).Config
-        raise ConfigError(_explain(error, config_class, prefix)) from None
+        raise ConfigError(explain(error, config_class, prefix)) from None
     return {
         "name": spec["name"],
         "preset": method.preset,
         **method.config.model_dump(mode="json"),
     }
-
-
-def _choose_networks(document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Drops the preset's teacher or student where the overrides choose another kind."""
-    for override in overrides:
-        role, _, choice = override.partition("=")[0].strip().partition(".")
-        for dropped in _CHOICES.get(choice, ()) if role in _ROLES else ():
-            document[role].pop(dropped, None)
-
-
-def _apply(document: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    if not separator:
-        raise ConfigError(
-            f"--set takes key=value, such as method.name=fitnet; {override!r} has no '='."
-        )
-    *parents, last = key.strip().split(".")
-    section = document
-    for parent in parents:
-        section = section.setdefault(parent, {})
-        if not isinstance(section, dict):
-            raise ConfigError(
-                f"--set {override}: {parent!r} is {section!r} and has no keys of its own."
-            )
-    if key == "method.name" and section.get("name") != value:
-        section.clear()
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
-    # A method's name alone, which hyper-parameters may be set beside.
-    section[last] = {"name": parsed} if key == "method" and isinstance(parsed, str) else parsed
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """Turns pydantic's findings into lines that name the key, what was found and what fits."""
-    errors = error.errors()
-    locations = {details["loc"] for details in errors}
-    return "\n".join(
-        _line(details, model, prefix)
-        for details in errors
-        # What the teacher's recipe inherits is told where it comes from.
-        if details["loc"][:1] != ("teacher",) or details["loc"][1:] not in locations
-    )
-
-
-def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
-    location = [part for part in details["loc"] if isinstance(part, str)]
-    key = (prefix + ".".join(location)).rstrip(".")
-    if details["type"] == "extra_forbidden":
-        return (
-            f"There is no key {key!r}. {nearest(location[-1], _known_keys(model, location[:-1]))}"
-        )
-    if details["type"] == "missing":
-        return f"The key {key!r} is missing."
-    if details["type"] == "value_error" and isinstance(details["ctx"]["error"], ConfigError):
-        return f"{key}: {details['ctx']['error']}" if key else str(details["ctx"]["error"])
-    return f"{key}: {details['msg']}, found {details['input']!r}."
-
-
-def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    for part in path:
-        annotation = model.model_fields[part].annotation
-        # An optional section is a union with None.
-        model = next(iter(get_args(annotation)), annotation)  # type: ignore[assignment]
-    return [field.alias or name for name, field in model.model_fields.items()]

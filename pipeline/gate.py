@@ -13,13 +13,12 @@ def eval_config(gate: GateConfig) -> tfma.EvalConfig:
 
     Top-1 and top-5 accuracy, overall and for each superclass; the bounds are on the overall top-1.
     """
-    bounds = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": gate.min_accuracy}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": gate.min_change},
-        ),
-    )
+    bounds = tfma.MetricThreshold()
+    if gate.min_accuracy is not None:
+        bounds.value_threshold.lower_bound.value = gate.min_accuracy
+    if gate.min_change is not None:
+        bounds.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        bounds.change_threshold.absolute.value = gate.min_change
     overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bounds)
     return tfma.EvalConfig(
         model_specs=[

@@ -129,13 +129,17 @@ def read(plan: Plan, run_id: str) -> Outcome:
             ),
         ],
         bounds=[
-            Bound("top-1 accuracy", student[TOP1], config.gate.min_accuracy, _VALUE not in failed),
-            Bound(
-                "top-1 minus the baseline's",
-                student[TOP1] - baseline[TOP1],
-                config.gate.min_change,
-                _CHANGE not in failed,
-            ),
+            Bound(metric, value, minimum, known_by not in failed)
+            for metric, value, minimum, known_by in [
+                ("top-1 accuracy", student[TOP1], config.gate.min_accuracy, _VALUE),
+                (
+                    "top-1 minus the baseline's",
+                    student[TOP1] - baseline[TOP1],
+                    config.gate.min_change,
+                    _CHANGE,
+                ),
+            ]
+            if minimum is not None
         ],
         baseline_reason=chosen["reason"].string_value,
         pushed_to=pushed["pushed_destination"].string_value or None,

@@ -1,0 +1,59 @@
+"""What the gate decided, as `decision.json` holds it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Bound(BaseModel):
+    """A bound of the gate, and what was found.
+
+    Attributes:
+      key: of the configuration, such as `gate.min_accuracy`; a check that is always made has a
+        name without `gate.`.
+      metric: in words, such as `top-1 accuracy`.
+      subject: what was measured: `student`, or `tflite float32`, `tflite int8`.
+      slice: `overall`, or a superclass's name.
+      value: what was found, in the bound's own unit.
+      bound: the least or most that passes.
+      is_minimum: whether it is the least.
+      unit: how value and bound are to be read: `share` (0 to 1), `count`, `bytes`, `ratio`,
+        `nats`, `points` (a difference of shares).
+      passed: whether it passes.
+      judge: who compared: `TFMA` or `budget`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    metric: str
+    subject: str
+    slice: str
+    value: float
+    bound: float
+    is_minimum: bool
+    unit: Literal["share", "points", "count", "bytes", "ratio", "nats"]
+    passed: bool
+    judge: Literal["TFMA", "budget"]
+
+
+class Decision(BaseModel):
+    """The gate's decision.
+
+    Attributes:
+      blessed: whether every bound passed.
+      rebaseline: whether comparisons with the baseline were set aside on purpose.
+      baseline: `champion` or `from_scratch`.
+      champion_version: the version in service that the student was compared with; "" if none.
+      baseline_reason: why the baseline is what it is.
+      bounds: all of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blessed: bool
+    rebaseline: bool
+    baseline: str
+    champion_version: str
+    baseline_reason: str
+    bounds: list[Bound]
