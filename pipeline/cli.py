@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from ml_metadata import metadata_store
 
 from kd_trainer.errors import UserError
-from pipeline import run_command
+from pipeline import diff_command, lineage_command, run_command, runs_command, store
 
 _EXIT_STATUS = """\
 exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
@@ -43,7 +44,24 @@ def _run(options: argparse.Namespace) -> int:
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
     command = run_command.dry_run if options.dry_run else run_command.run
-    return command(options.preset, overrides, options.workdir)
+    metadata = store.connect(options.metadata) if options.metadata else None
+    return command(options.preset, overrides, options.workdir, metadata)
+
+
+def _lineage(options: argparse.Namespace) -> int:
+    return lineage_command.show(_metadata(options), options.version, options.name, options.json)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    return runs_command.show(_metadata(options), options.json)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    return diff_command.show(_metadata(options), options.a, options.b, options.json)
+
+
+def _metadata(options: argparse.Namespace) -> metadata_store.MetadataStore:
+    return store.read(store.connect(options.metadata or str(options.workdir / store.FILE_NAME)))
 
 
 def _methods(options: argparse.Namespace) -> int:
@@ -81,13 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
     )
-    run.add_argument(
-        "--workdir",
-        type=Path,
-        default=Path("workdir"),
-        metavar="DIR",
-        help="where everything is written (default: workdir)",
-    )
+    _add_places(run, "where everything is written")
     run.add_argument(
         "--dry-run",
         action="store_true",
@@ -102,7 +114,52 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
     methods.set_defaults(command=_methods)
+    _add_readers(commands)
     return parser
+
+
+def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the commands that read ML Metadata and run nothing."""
+    lineage = commands.add_parser(
+        "lineage",
+        help="where a pushed version comes from",
+        description="Walks from a pushed version back to its gate, student, method, teacher, data, "
+        "code and environment.",
+    )
+    lineage.add_argument("version", nargs="?", metavar="VERSION", help="default: the newest")
+    lineage.add_argument("--name", metavar="NAME", help="look at this pipeline's versions alone")
+    lineage.set_defaults(command=_lineage)
+    runs = commands.add_parser(
+        "runs", help="list the runs", description="Lists the runs and how they ended."
+    )
+    runs.set_defaults(command=_runs)
+    diff = commands.add_parser(
+        "diff",
+        help="what changed between two runs",
+        description="Compares the configuration, data, code, environment and results of two runs.",
+    )
+    diff.add_argument("a", metavar="A", help="a run's id, see `runs`, or a version that it pushed")
+    diff.add_argument("b", metavar="B", help="another one")
+    diff.set_defaults(command=_diff)
+    for parser in (lineage, runs, diff):
+        parser.add_argument("--json", action="store_true", help="print a JSON document")
+        _add_places(parser, "of the runs")
+
+
+def _add_places(parser: argparse.ArgumentParser, workdir: str) -> None:
+    parser.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("workdir"),
+        metavar="DIR",
+        help=f"{workdir} (default: workdir)",
+    )
+    parser.add_argument(
+        "--metadata",
+        metavar="WHERE",
+        help="ML Metadata: a SQLite file, or mysql://USER@HOST:PORT/DATABASE with the password in "
+        "the environment variable MYSQL_PWD (default: metadata.sqlite in the workdir)",
+    )
 
 
 if __name__ == "__main__":

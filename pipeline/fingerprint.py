@@ -7,7 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
-_PACKAGES = ("components", "kd_trainer")
+# What components run, and all that is ours.
+_RUN_BY_COMPONENTS = ("components", "kd_trainer")
+PACKAGES = (*_RUN_BY_COMPONENTS, "pipeline", "schemas")
 # What executes our code: another version may compute something else.
 _LIBRARIES = ("apache-beam", "keras", "numpy", "tensorflow", "tfx")
 
@@ -25,6 +27,14 @@ def code(*modules: str) -> str:
     """
     digest = hashlib.sha256(repr(libraries()).encode())
     for path in sorted(_closure(modules)):
+        digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def everything() -> str:
+    """Returns a hash of all our modules."""
+    digest = hashlib.sha256()
+    for path in sorted(path for package in PACKAGES for path in (_ROOT / package).rglob("*.py")):
         digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -48,7 +58,7 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
 def _files(module: str) -> Iterator[Path]:
     """Yields a module's file and those of the packages that importing it runs."""
     parts = module.split(".")
-    if parts[0] not in _PACKAGES:
+    if parts[0] not in _RUN_BY_COMPONENTS:
         return
     for end in range(1, len(parts) + 1):
         base = _ROOT.joinpath(*parts[:end])

@@ -15,10 +15,11 @@ from components.atomic_pusher.component import AtomicPusher
 from components.baseline_selector.component import BaselineSelector
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.distill_trainer.component import DistillTrainer
+from components.run_recorder.component import RunRecorder
 from components.serving_versions import versions
 from kd_trainer import methods, networks
 from kd_trainer.recipe import Recipe
-from pipeline import fingerprint, gate, store
+from pipeline import fingerprint, gate, run_record
 from pipeline.plan import Plan
 from pipeline.user_networks import OwnNetwork
 
@@ -32,6 +33,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
     """
     config, data = plan.config, plan.config.data
 
+    recorder = RunRecorder(run=run_record.document(config, plan.command))
     example_gen = Cifar100ExampleGen(
         source=plan.source,
         data_fingerprint=plan.data_fingerprint,
@@ -39,9 +41,11 @@ def create_pipeline(plan: Plan) -> Pipeline:
         limit=data.limit,
         code_fingerprint=fingerprint.code("components.cifar100_example_gen.executor"),
     )
+    example_gen.add_upstream_node(recorder)
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples)
     schema_gen = ImportSchemaGen(schema_file=str(plan.imported_schema))
+    schema_gen.add_upstream_node(recorder)
     schema = schema_gen.outputs["schema"]
     validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
     anomaly_gate = AnomalyGate(
@@ -77,6 +81,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
     teacher: BaseNode
     if "teacher" in plan.own:
         teacher = _imported(plan.own["teacher"])
+        teacher.add_upstream_node(recorder)
     else:
         recipe = config.teacher.recipe or config.recipe
         teacher = trainer("teacher", str(config.teacher.network), recipe)
@@ -139,8 +144,9 @@ def create_pipeline(plan: Plan) -> Pipeline:
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(plan.pipeline_root),
-        metadata_connection_config=store.sqlite(plan.metadata),
+        metadata_connection_config=plan.metadata,
         components=[
+            recorder,
             example_gen,
             statistics_gen,
             schema_gen,

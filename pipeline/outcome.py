@@ -13,7 +13,6 @@ from components.artifacts import DistillationSummary
 from kd_trainer import methods
 from pipeline.gate import TOP1, TOP5
 from pipeline.plan import Plan
-from pipeline.store import sqlite
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def outputs(plan: Plan, run_id: str) -> dict[str, dict[str, metadata_store_pb2.A
       plan: says where the metadata is.
       run_id: the pipeline run's id.
     """
-    store = metadata_store.MetadataStore(sqlite(plan.metadata))
+    store = metadata_store.MetadataStore(plan.metadata)
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     found: dict[str, dict[str, metadata_store_pb2.Artifact]] = {}
     prefix = f"{plan.config.name}."

@@ -7,15 +7,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_metadata.proto import metadata_store_pb2
+
 from components.cifar100_example_gen import download, output, reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.errors import ConfigError
-from pipeline import fingerprint, user_networks
+from pipeline import fingerprint, store, user_networks
 from pipeline.config import RunConfig
 from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
@@ -35,6 +37,8 @@ class Plan:
       data_fingerprint: of the images and labels in it.
       counts: examples of each split.
       schema: the schema's file.
+      metadata: how ML Metadata is reached.
+      command: the command line that can be typed again, for the record.
       own: the networks of the user's own, by `teacher` and `student`.
     """
 
@@ -44,17 +48,14 @@ class Plan:
     data_fingerprint: str
     counts: dict[str, int]
     schema: Path
+    metadata: metadata_store_pb2.ConnectionConfig
+    command: Sequence[str]
     own: Mapping[str, OwnNetwork] = field(default_factory=dict)
 
     @property
     def pipeline_root(self) -> Path:
         """Where the artifacts are."""
         return self.workdir / "pipelines" / self.config.name
-
-    @property
-    def metadata(self) -> Path:
-        """ML Metadata's SQLite file, one for the workdir."""
-        return self.workdir / "metadata.sqlite"
 
     @property
     def push_directory(self) -> Path:
@@ -75,6 +76,8 @@ class Plan:
 
     def keep_inputs(self) -> None:
         """Copies to the paths that the graph names what the user may change at any time."""
+        if self.metadata.HasField("sqlite"):
+            Path(self.metadata.sqlite.filename_uri).parent.mkdir(parents=True, exist_ok=True)
         self.imported_schema.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.schema, self.imported_schema)
         if "teacher" in self.own:
@@ -100,13 +103,21 @@ class Plan:
         return str(self.workdir / "checkpoints" / self.config.name / f"{node}-{digest}")
 
 
-def make(config: RunConfig, workdir: Path, source: str) -> Plan:
+def make(
+    config: RunConfig,
+    workdir: Path,
+    source: str,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    command: Sequence[str] = (),
+) -> Plan:
     """Checks a run against its data and its networks.
 
     Args:
       config: the run.
       workdir: absolute.
       source: what `locate` gave.
+      metadata: how ML Metadata is reached; None is a SQLite file in the workdir.
+      command: what `run_record.command` gave.
 
     Raises:
       ConfigError: the schema is missing, the batch is larger than the training split, a network
@@ -134,6 +145,8 @@ def make(config: RunConfig, workdir: Path, source: str) -> Plan:
         data_fingerprint=summary.fingerprint,
         counts=counts,
         schema=schema,
+        metadata=metadata or store.sqlite(workdir / store.FILE_NAME),
+        command=command,
         own=own,
     )
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
 from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
-from pipeline import fingerprint
+from pipeline import fingerprint, run_record, store
 from pipeline import plan as run_plan
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
@@ -22,13 +23,19 @@ from pipeline.quiet import output_to
 PUSHED, FAILED, BAD_USAGE, REFUSED = 0, 1, 2, 3
 
 
-def run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
+def run(
+    preset: str,
+    overrides: Sequence[str],
+    workdir: Path,
+    metadata: metadata_store_pb2.ConnectionConfig | None,
+) -> int:
     """Runs the pipeline.
 
     Args:
       preset: the preset's name.
       overrides: `key=value` each.
       workdir: where everything is written.
+      metadata: where ML Metadata is; None is a SQLite file in the workdir.
 
     Returns:
       The exit status: `PUSHED`, `REFUSED` by the gate, or `FAILED` on the way.
@@ -37,13 +44,14 @@ def run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
       UserError: bad usage, configuration or data, found before anything ran.
     """
     workdir = workdir.absolute()
-    config = _load(preset, overrides, workdir)
+    config = _load(preset, overrides, workdir, metadata)
+    command = run_record.command(preset, overrides, workdir, metadata)
     with run_workdir.in_use(workdir):
         source = run_plan.locate(config, workdir)
         log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         with output_to(log) as terminal:
             console = Console(file=terminal)
-            plan = run_plan.make(config, workdir, source)
+            plan = run_plan.make(config, workdir, source, metadata, command)
             _print_head(console, plan)
             console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
             with open(log, "a") as file:
@@ -52,23 +60,30 @@ def run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
             return _execute(plan, console, log)
 
 
-def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
+def dry_run(
+    preset: str,
+    overrides: Sequence[str],
+    workdir: Path,
+    metadata: metadata_store_pb2.ConnectionConfig | None,
+) -> int:
     """Checks everything that `run` checks, prints the configuration and the graph, runs nothing.
 
     Args:
       preset: the preset's name.
       overrides: `key=value` each.
       workdir: where `run` would write.
+      metadata: where ML Metadata is; None is a SQLite file in the workdir.
 
     Raises:
       UserError: as `run`.
     """
     workdir = workdir.absolute()
-    config = _load(preset, overrides, workdir)
+    config = _load(preset, overrides, workdir, metadata)
+    command = run_record.command(preset, overrides, workdir, metadata)
     source = run_plan.locate(config, workdir)
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")) as terminal:
         console = Console(file=terminal)
-        plan = run_plan.make(config, workdir, source)
+        plan = run_plan.make(config, workdir, source, metadata, command)
         _print_head(console, plan)
         _print_graph(console, plan)
         document = escape(_document(config))
@@ -76,10 +91,16 @@ def dry_run(preset: str, overrides: Sequence[str], workdir: Path) -> int:
     return PUSHED
 
 
-def _load(preset: str, overrides: Sequence[str], workdir: Path) -> run_config.RunConfig:
+def _load(
+    preset: str,
+    overrides: Sequence[str],
+    workdir: Path,
+    metadata: metadata_store_pb2.ConnectionConfig | None,
+) -> run_config.RunConfig:
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
         config = run_config.load(preset, overrides)
     run_workdir.check_writable(workdir)
+    store.check(metadata or store.sqlite(workdir / store.FILE_NAME))
     return config
 
 

@@ -10,20 +10,24 @@ from pathlib import Path
 from kd_trainer.errors import ConfigError
 
 
-def check_writable(workdir: Path) -> None:
-    """Checks that the workdir, or the folder it will be made in, can be written; leaves no trace.
+def check_writable(folder: Path, option: str = "--workdir") -> None:
+    """Checks that a folder, or the one it will be made in, can be written; leaves no trace.
+
+    Args:
+      folder: absolute.
+      option: what it is given with.
 
     Raises:
       ConfigError: it cannot.
     """
-    existing = next(path for path in (workdir, *workdir.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise ConfigError(
-            f"The workdir {str(workdir)!r} cannot be written: {error.strerror} at "
-            f"{str(existing)!r}. Give another one with --workdir."
+            f"The folder {str(folder)!r} cannot be written: {error.strerror} at "
+            f"{str(existing)!r}. Give another one with {option}."
         ) from None
 
 

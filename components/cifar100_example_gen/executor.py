@@ -11,6 +11,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
+from components.cifar100_example_gen.checksum import archive_md5
 from components.cifar100_example_gen.output import output_splits, shards
 from components.cifar100_example_gen.reader import load
 from components.cifar100_example_gen.records import Records
@@ -58,6 +59,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             example_gen_pb2.PayloadFormat.Value("FORMAT_TF_EXAMPLE"),
         )
         examples.set_string_custom_property("data_fingerprint", found)
+        examples.set_string_custom_property("source", source)
+        examples.set_string_custom_property("archive_md5", archive_md5(source))
         for split, count in counts.items():
             examples.set_int_custom_property(f"{split}_count", count)
 

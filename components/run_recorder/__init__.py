@@ -1,0 +1,1 @@
+"""Keeps what a run is: command, configuration, code and environment."""
