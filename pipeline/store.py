@@ -3,6 +3,7 @@
 import os
 import socket
 import tempfile
+import textwrap
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -155,4 +156,4 @@ def _explained(connection: metadata_store_pb2.ConnectionConfig, error: str) -> s
         return (
             f"{where}: the server has no such database. Make it: CREATE DATABASE `{mysql.database}`"
         )
-    return f"{where} cannot be used: {error.partition(' query:')[0]}"
+    return f"{where} cannot be used: {textwrap.shorten(error, 120)}"

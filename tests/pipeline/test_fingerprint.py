@@ -56,6 +56,17 @@ def test_an_edit_is_seen_where_it_matters(checkout, module, edited, changes):
     assert (fingerprint.code(module) != before) == changes
 
 
+def test_an_edit_of_any_module_changes_the_whole(checkout):
+    seen = {fingerprint.everything()}
+    for edited in ("kd_trainer/methods/fitnet.py", "components/artifacts.py"):
+        edit(checkout / edited)
+        seen.add(fingerprint.everything())
+    assert len(seen) == 3
+    (checkout / "pipeline").mkdir()
+    (checkout / "pipeline" / "new.py").write_text("new")
+    assert fingerprint.everything() not in seen
+
+
 def test_another_library_version_is_seen(monkeypatch):
     before = fingerprint.code("kd_trainer.run_fn")
     monkeypatch.setattr(fingerprint, "version", lambda name: "0")

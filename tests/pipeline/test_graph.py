@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+from tfx.types import standard_artifacts
 
 from components.cifar100_example_gen.sample import SAMPLE
 from pipeline import config, graph, plan
@@ -24,6 +25,22 @@ def test_upstream_nodes(quick):
     assert "Trainer.teacher" in upstream["DistillTrainer"]
     assert {"DistillTrainer", "BaselineSelector"} <= upstream["Evaluator"]
     assert "Evaluator" in upstream["Pusher"]
+
+
+def test_nothing_starts_before_the_run_is_recorded(quick):
+    nodes = {node.id: node for node in graph.create_pipeline(quick).components}
+    first = [name for name, node in nodes.items() if not node.upstream_nodes]
+    assert first == ["RunRecorder"]
+
+
+def test_lineage_knows_our_artifacts_by_their_types_and_files():
+    from components import artifacts
+    from pipeline import lineage, pushes
+
+    ours = [artifacts.DistillationSummary, artifacts.ModelProfile, artifacts.GateDecision]
+    assert {each.TYPE_NAME: each.FILE_NAME for each in ours} == lineage.FILES
+    assert artifacts.RunRecord.TYPE_NAME == lineage.RUN_RECORD
+    assert standard_artifacts.PushedModel.TYPE_NAME == pushes.PUSHED_MODEL
 
 
 def test_it_leaves_no_trace(quick):
@@ -46,7 +63,7 @@ def test_compiles_for_kubeflow(quick, tmp_path):
     executors = spec["deploymentSpec"]["executors"]
     assert all(set(executor) == {"container"} for executor in executors.values())
     ours = re.findall(r"title: (components\.\w+)", (tmp_path / "quick.yaml").read_text())
-    assert set(ours) == {"components.DistillationSummary"}
+    assert set(ours) == {"components.DistillationSummary", "components.RunRecord"}
 
 
 def test_our_artifact_type_is_found_by_its_name():

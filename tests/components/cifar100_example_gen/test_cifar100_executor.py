@@ -11,6 +11,7 @@ from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.types import artifact_utils, standard_artifacts
 
+from components.cifar100_example_gen.checksum import archive_md5
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.cifar100_example_gen.executor import Executor
 from components.cifar100_example_gen.reader import inspect, read
@@ -65,6 +66,8 @@ def test_the_records_of_the_sample_come_out_equal(
     assert of_sample.get_string_custom_property("data_fingerprint") == (
         inspect(str(SAMPLE)).fingerprint
     )
+    assert of_sample.get_string_custom_property("source") == str(SAMPLE)
+    assert of_sample.get_string_custom_property("archive_md5") == archive_md5(str(SAMPLE))
 
 
 def test_tfx_reads_the_output(of_sample: standard_artifacts.Examples) -> None:
