@@ -42,8 +42,16 @@ def _run(options: argparse.Namespace) -> int:
     overrides = list(options.set)
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+    if options.rebaseline:
+        overrides.append("gate.rebaseline=true")
     command = run_command.dry_run if options.dry_run else run_command.run
     return command(options.preset, overrides, options.workdir)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from pipeline import explain_command  # ML Metadata is loaded where it is read
+
+    return explain_command.explain(options.run, options.workdir, options.json)
 
 
 def _methods(options: argparse.Namespace) -> int:
@@ -89,11 +97,33 @@ def _parser() -> argparse.ArgumentParser:
         help="where everything is written (default: workdir)",
     )
     run.add_argument(
+        "--rebaseline",
+        action="store_true",
+        help="push over the version in service: what is compared with it is no bound",
+    )
+    run.add_argument(
         "--dry-run",
         action="store_true",
         help="check everything, print the resolved configuration and the graph, run nothing",
     )
     run.set_defaults(command=_run)
+    explain = commands.add_parser(
+        "explain",
+        help="print what the gate decided of a run, bound by bound",
+        description="Prints what the gate decided of a run: every bound with what was found.",
+    )
+    explain.add_argument(
+        "run", nargs="?", metavar="RUN", help="a run's id (default: the newest with a decision)"
+    )
+    explain.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("workdir"),
+        metavar="DIR",
+        help="where the run wrote (default: workdir)",
+    )
+    explain.add_argument("--json", action="store_true", help="print a JSON document")
+    explain.set_defaults(command=_explain)
     methods = commands.add_parser(
         "methods",
         help="list the distillation methods, or print a method's page",
