@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from tfx.types.artifact import Artifact
 
+from components import decision, profile
+
 
 class RunRecord(Artifact):
     """`run.json`: the run's configuration, command, code version and environment."""
@@ -37,7 +39,7 @@ class ModelProfile(Artifact):
     """`profile.json` and `predictions.npz`: the run's networks, measured on `test`."""
 
     TYPE_NAME = "components.ModelProfile"
-    FILE_NAME = "profile.json"
+    FILE_NAME = profile.FILE_NAME
     PREDICTIONS_NAME = "predictions.npz"
 
 
@@ -45,7 +47,7 @@ class GateDecision(Artifact):
     """`decision.json`: every bound of the gate, what was found, pass or refuse."""
 
     TYPE_NAME = "components.GateDecision"
-    FILE_NAME = "decision.json"
+    FILE_NAME = decision.FILE_NAME
 
 
 class ReportPage(Artifact):

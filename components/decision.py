@@ -1,8 +1,11 @@
 """What the gate decided, as `decision.json` holds it."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+FILE_NAME = "decision.json"
 
 
 class Bound(BaseModel):
@@ -20,10 +23,11 @@ class Bound(BaseModel):
       unit: how value and bound are to be read: `share` (0 to 1), `count`, `bytes`, `ratio`,
         `nats`, `points` (a difference of shares).
       passed: whether it passes.
-      judge: who compared: `TFMA` or `budget`.
+      judge: who compared: `TFMA`, or `budget`, the gate itself.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A value that could not be measured is NaN, which JSON has no number for.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     key: str
     metric: str
@@ -57,3 +61,24 @@ class Decision(BaseModel):
     champion_version: str
     baseline_reason: str
     bounds: list[Bound]
+
+    @property
+    def refused_by(self) -> list[str]:
+        """The keys of the bounds that refuse, each once."""
+        return list(dict.fromkeys(bound.key for bound in self.bounds if not bound.passed))
+
+    @property
+    def verdict(self) -> str:
+        """The decision in a few words."""
+        return "blessed" if self.blessed else f"refused by {', '.join(self.refused_by)}"
+
+
+def read(directory: str) -> Decision:
+    """Reads the decision from the directory of a `GateDecision` artifact."""
+    return Decision.model_validate_json((Path(directory) / FILE_NAME).read_text())
+
+
+def write(decision: Decision, directory: str) -> None:
+    """Writes the decision into the directory of a `GateDecision` artifact, which is made."""
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    (Path(directory) / FILE_NAME).write_text(decision.model_dump_json(indent=1))

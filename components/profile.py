@@ -1,6 +1,10 @@
 """What was measured of the run's networks on `test`, as `profile.json` holds it."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
+
+FILE_NAME = "profile.json"
 
 
 class NetworkProfile(BaseModel):
@@ -46,3 +50,14 @@ class Profile(BaseModel):
     class_names: list[str]
     superclass_names: list[str]
     networks: dict[str, NetworkProfile]
+
+
+def read(directory: str) -> Profile:
+    """Reads the profile from the directory of a `ModelProfile` artifact."""
+    return Profile.model_validate_json((Path(directory) / FILE_NAME).read_text())
+
+
+def write(profile: Profile, directory: str) -> None:
+    """Writes the profile into the directory of a `ModelProfile` artifact, which is made."""
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    (Path(directory) / FILE_NAME).write_text(profile.model_dump_json(indent=1))

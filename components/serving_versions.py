@@ -19,6 +19,17 @@ def versions(directory: str) -> list[str]:
     return [path for path in paths if fileio.exists(os.path.join(path, "saved_model.pb"))]
 
 
+def withdrawn(directory: str) -> list[str]:
+    """Returns the paths of the versions that were taken out of service, oldest first.
+
+    Args:
+      directory: the push destination; it need not exist.
+    """
+    folder = os.path.join(directory, ".withdrawn")
+    names = fileio.listdir(folder) if fileio.isdir(folder) else []
+    return [os.path.join(folder, name) for name in sorted(filter(str.isdigit, names), key=int)]
+
+
 def same_model(one: str, other: str) -> bool:
     """Returns whether two SavedModel directories hold the same files with the same bytes."""
     files = sorted(_files(one))

@@ -14,6 +14,7 @@ IMAGE_SHAPE = (32, 32, 3)
 _FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
     "label": tf.io.FixedLenFeature([], tf.int64),
+    "coarse_label": tf.io.FixedLenFeature([], tf.int64),
     "id": tf.io.FixedLenFeature([], tf.string),
 }
 
@@ -32,23 +33,39 @@ def load(patterns: Iterable[str]) -> Dataset:
     Raises:
       DataError: there is no file or no record.
     """
+    columns = _read(patterns, "image", "label")
+    return Dataset(decode_images(columns["image"]).numpy(), columns["label"])
+
+
+def load_coarse_labels(patterns: Iterable[str]) -> np.ndarray:
+    """Reads the superclasses of a split, int64 `(n,)`, in the same order as `load`.
+
+    Args:
+      patterns: glob patterns of the split's files.
+
+    Raises:
+      DataError: there is no file or no record.
+    """
+    return _read(patterns, "coarse_label")["coarse_label"]
+
+
+def _read(patterns: Iterable[str], *names: str) -> dict[str, np.ndarray]:
+    """Reads features of a split, in the order of its ids."""
     patterns = list(patterns)
     files = [file for pattern in patterns for file in tf.io.gfile.glob(pattern)]
-    images: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    ids: list[np.ndarray] = []
-    for batch in tf.data.TFRecordDataset(files).batch(1000):
-        parsed = tf.io.parse_example(batch, _FEATURES)
-        images.append(decode_images(parsed["image"]).numpy())
-        labels.append(parsed["label"].numpy())
-        ids.append(parsed["id"].numpy())
-    if not images:
+    features = {name: _FEATURES[name] for name in (*names, "id")}
+    batches = [
+        {name: column.numpy() for name, column in tf.io.parse_example(batch, features).items()}
+        for batch in tf.data.TFRecordDataset(files).batch(1000)
+    ]
+    if not batches:
         raise DataError(
             f"No example was found at {', '.join(patterns)}. The split is empty: give more data "
             "or another data.eval_fraction."
         )
-    order = np.argsort(np.concatenate(ids), kind="stable")
-    return Dataset(np.concatenate(images)[order], np.concatenate(labels)[order])
+    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in features}
+    order = np.argsort(columns["id"], kind="stable")
+    return {name: columns[name][order] for name in names}
 
 
 def num_classes(schema_file: str) -> int:

@@ -132,3 +132,15 @@ COARSE_LABELS = (
     "vehicles_2",
 )
 """The 20 superclasses: `coarse_label` is an index into them."""
+
+
+def names(classes: int, superclasses: int) -> tuple[list[str], list[str]]:
+    """Returns the names of classes and superclasses by number.
+
+    Args:
+      classes: number of classes. 100 are CIFAR-100's; of others only the numbers are known.
+      superclasses: number of superclasses.
+    """
+    if classes == len(FINE_LABELS):
+        return list(FINE_LABELS), list(COARSE_LABELS)
+    return [str(number) for number in range(classes)], [str(n) for n in range(superclasses)]

@@ -14,6 +14,7 @@ from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.errors import ConfigError
 from kd_trainer.methods.base import Method, Setting, Stage
+from kd_trainer.metrics import top_k_accuracy
 from kd_trainer.networks import build
 from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.recipe import Recipe
@@ -258,9 +259,7 @@ def _rehearse(distiller: Distiller, images: np.ndarray) -> None:
 def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:
     """Returns `top1` and `top5`, the shares of images whose label is among the first logits."""
     logits = network.predict(dataset.images, batch_size=_EVAL_BATCH, verbose=0)
-    order = np.argsort(-logits, axis=1, kind="stable")[:, :5]
-    hits = order == dataset.labels[:, None]
-    return {"top1": float(hits[:, 0].mean()), "top5": float(hits.any(axis=1).mean())}
+    return {f"top{k}": top_k_accuracy(logits, dataset.labels, k) for k in (1, 5)}
 
 
 def parameters(network: keras.Model) -> int:

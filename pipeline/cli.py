@@ -10,7 +10,14 @@ import yaml
 from ml_metadata import metadata_store
 
 from kd_trainer.errors import UserError
-from pipeline import diff_command, lineage_command, run_command, runs_command, store
+from pipeline import (
+    diff_command,
+    explain_command,
+    lineage_command,
+    run_command,
+    runs_command,
+    store,
+)
 
 _EXIT_STATUS = """\
 exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
@@ -43,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
     overrides = list(options.set)
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+    if options.rebaseline:
+        overrides.append("gate.rebaseline=true")
     command = run_command.dry_run if options.dry_run else run_command.run
     metadata = store.connect(options.metadata) if options.metadata else None
     return command(options.preset, overrides, options.workdir, metadata)
@@ -62,6 +71,10 @@ def _diff(options: argparse.Namespace) -> int:
 
 def _metadata(options: argparse.Namespace) -> metadata_store.MetadataStore:
     return store.read(store.connect(options.metadata or str(options.workdir / store.FILE_NAME)))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    return explain_command.show(_metadata(options), options.run, options.json)
 
 
 def _methods(options: argparse.Namespace) -> int:
@@ -101,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_places(run, "where everything is written")
     run.add_argument(
+        "--rebaseline",
+        action="store_true",
+        help="push over the version in service: what is compared with it is no bound",
+    )
+    run.add_argument(
         "--dry-run",
         action="store_true",
         help="check everything, print the resolved configuration and the graph, run nothing",
@@ -120,6 +138,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the commands that read ML Metadata and run nothing."""
+    explain = commands.add_parser(
+        "explain",
+        help="what the gate decided of a run, bound by bound",
+        description="Prints what the gate decided of a run: every bound with what was found.",
+    )
+    explain.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="a run's id, see `runs`, or a version that it pushed (default: the newest with a "
+        "decision)",
+    )
+    explain.set_defaults(command=_explain)
     lineage = commands.add_parser(
         "lineage",
         help="where a pushed version comes from",
@@ -141,7 +172,7 @@ def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     diff.add_argument("a", metavar="A", help="a run's id, see `runs`, or a version that it pushed")
     diff.add_argument("b", metavar="B", help="another one")
     diff.set_defaults(command=_diff)
-    for parser in (lineage, runs, diff):
+    for parser in (explain, lineage, runs, diff):
         parser.add_argument("--json", action="store_true", help="print a JSON document")
         _add_places(parser, "of the runs")
 

@@ -8,7 +8,6 @@ from ml_metadata import metadata_store
 from rich.console import Console
 from rich.markup import escape
 
-from kd_trainer.errors import ConfigError
 from pipeline import lineage, pushes
 from pipeline.history import History, Run
 
@@ -28,7 +27,7 @@ def show(store: metadata_store.MetadataStore, a: str, b: str, as_json: bool) -> 
       ConfigError: there is no such run.
     """
     history = History(store)
-    one, other = (_find(history, text) for text in (a, b))
+    one, other = (pushes.find_run(history, text) for text in (a, b))
     changes = {
         section: _changes(before, after)
         for (section, before), after in zip(
@@ -46,17 +45,6 @@ def show(store: metadata_store.MetadataStore, a: str, b: str, as_json: bool) -> 
             text = f"  {key}: {_text(before)} -> {_text(after)}"
             console.print(escape(text), soft_wrap=True)
     return 0
-
-
-def _find(history: History, text: str) -> Run:
-    runs = {run.id: run for run in history.runs}
-    if text in runs:
-        return runs[text]
-    if text in {push.version for push in pushes.pushes(history)}:
-        return pushes.find(history, text).run
-    raise ConfigError(
-        f"There is no run and no pushed version {text!r}. `tfx-distill runs` lists both."
-    )
 
 
 def _facts(history: History, run: Run) -> dict[str, dict[str, Any]]:

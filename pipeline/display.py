@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kd_trainer import progress
+from pipeline import bounds
 from pipeline.local_runner import NodeEvent
 from pipeline.outcome import Outcome
 
@@ -112,19 +113,22 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         )
     console.print()
     console.print(table)
-    console.print(f"Baseline: {escape(outcome.baseline_reason)}.", highlight=False)
-    for bound in outcome.bounds:
-        verdict = "[green]pass[/]" if bound.passed else "[red]refuse[/]"
+    made = outcome.decision
+    console.print(f"Baseline: {escape(made.baseline_reason)}.", highlight=False)
+    if made.rebaseline:
+        over = f"version {made.champion_version}" if made.champion_version else "the baseline"
         console.print(
-            f"Gate: {bound.metric} is {bound.value:.2%}, must be at least "
-            f"{bound.minimum:.2%}: {verdict}",
+            f"Rebaselined: {over} is passed over, comparisons with it are no bounds.",
             highlight=False,
         )
+    for bound in bounds.notable(made.bounds):
+        verdict = "[green]pass[/]" if bound.passed else "[red]refuse[/]"
+        console.print(f"Gate: {escape(bounds.sentence(bound))}: {verdict}", highlight=False)
     if outcome.pushed_to:
         console.print("[bold green]Blessed.[/] The student is in service at")
         console.print(f"  {escape(outcome.pushed_to)}", highlight=False, soft_wrap=True)
     else:
-        console.print("[bold red]Refused:[/] nothing was pushed.")
+        console.print(f"[bold red]{made.verdict.capitalize()}[/]: nothing was pushed.")
 
 
 def _shown(logs: dict[str, float]) -> dict[str, float]:

@@ -1,25 +1,51 @@
-"""The gate as TFMA's configuration."""
+"""The gate's bounds on accuracy as TFMA's configuration."""
+
+from collections.abc import Mapping
 
 import tensorflow_model_analysis as tfma
 
+from components.student_gate.rules import SUPERCLASS, TOP1, TOP5, Rule, rules
 from pipeline.config import GateConfig
 
-TOP1 = "sparse_categorical_accuracy"
-TOP5 = "top5"
+_OVERALL = tfma.SlicingSpec()
+_SUPERCLASSES = tfma.SlicingSpec(feature_keys=[SUPERCLASS])
+_METRICS = {
+    TOP1: ("SparseCategoricalAccuracy", ""),
+    TOP5: ("SparseTopKCategoricalAccuracy", f'{{"k": 5, "name": "{TOP5}"}}'),
+}
 
 
 def eval_config(gate: GateConfig) -> tfma.EvalConfig:
-    """Returns what the Evaluator measures and what blesses a student.
+    """Returns what is measured of student and baseline, and what is wanted of it.
 
-    Top-1 and top-5 accuracy, overall and for each superclass; the bounds are on the overall top-1.
+    Top-1 and top-5 accuracy, overall and for each superclass. With `rebaseline` what is compared
+    with the baseline is measured, and has no threshold.
     """
-    bounds = tfma.MetricThreshold()
-    if gate.min_accuracy is not None:
-        bounds.value_threshold.lower_bound.value = gate.min_accuracy
-    if gate.min_change is not None:
-        bounds.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-        bounds.change_threshold.absolute.value = gate.min_change
-    overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bounds)
+    return _eval_config(rules(gate.model_dump(), "baseline"))
+
+
+def teacher_eval_config(gate: GateConfig) -> tfma.EvalConfig | None:
+    """Returns the same where the teacher is the baseline; None if nothing is wanted of that."""
+    bounds = rules(gate.model_dump(), "teacher")
+    return _eval_config(bounds) if bounds else None
+
+
+def _eval_config(bounds: Mapping[Rule, float]) -> tfma.EvalConfig:
+    metrics = [
+        tfma.MetricConfig(
+            class_name=class_name,
+            config=config,
+            per_slice_thresholds=[
+                tfma.PerSliceMetricThreshold(
+                    slicing_specs=[_SUPERCLASSES if rule.by_superclass else _OVERALL],
+                    threshold=rule.threshold(bound),
+                )
+                for rule, bound in bounds.items()
+                if rule.measure == measure
+            ],
+        )
+        for measure, (class_name, config) in _METRICS.items()
+    ]
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
@@ -28,18 +54,6 @@ def eval_config(gate: GateConfig) -> tfma.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["coarse_label"])],
-        metrics_specs=[
-            tfma.MetricsSpec(
-                metrics=[
-                    tfma.MetricConfig(
-                        class_name="SparseCategoricalAccuracy", per_slice_thresholds=[overall]
-                    ),
-                    tfma.MetricConfig(
-                        class_name="SparseTopKCategoricalAccuracy",
-                        config=f'{{"k": 5, "name": "{TOP5}"}}',
-                    ),
-                ]
-            )
-        ],
+        slicing_specs=[_OVERALL, _SUPERCLASSES],
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
     )

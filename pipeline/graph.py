@@ -15,8 +15,10 @@ from components.atomic_pusher.component import AtomicPusher
 from components.baseline_selector.component import BaselineSelector
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.distill_trainer.component import DistillTrainer
+from components.model_profiler.component import ModelProfiler
 from components.run_recorder.component import RunRecorder
 from components.serving_versions import versions
+from components.student_gate.component import StudentGate
 from kd_trainer import methods, networks
 from kd_trainer.recipe import Recipe
 from pipeline import fingerprint, gate, run_record
@@ -127,9 +129,35 @@ def create_pipeline(plan: Plan) -> Pipeline:
         baseline_model=selector.outputs["model"],
         eval_config=gate.eval_config(config.gate),
     )
+    profiler = ModelProfiler(
+        examples=examples,
+        teacher=teacher.outputs["model"],
+        baseline=selector.outputs["model"],
+        student=student,
+        code_fingerprint=fingerprint.code("components.model_profiler.executor"),
+    )
+    teacher_eval_config = gate.teacher_eval_config(config.gate)
+    teacher_evaluator = teacher_eval_config and Evaluator(
+        examples=examples,
+        example_splits=["test"],
+        model=student,
+        baseline_model=teacher.outputs["model"],
+        eval_config=teacher_eval_config,
+    ).with_id("Evaluator.teacher")
+    student_gate = StudentGate(
+        evaluation=evaluator.outputs["evaluation"],
+        teacher_evaluation=teacher_evaluator and teacher_evaluator.outputs["evaluation"],
+        profile=profiler.outputs["profile"],
+        baseline=selector.outputs["model"],
+        candidate=student,
+        gate=config.gate.model_dump_json(),
+        push_directory=str(plan.push_directory),
+        observed_version=observed_version,
+        code_fingerprint=fingerprint.code("components.student_gate.executor"),
+    )
     pusher = AtomicPusher(
         model=student,
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=student_gate.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(
                 base_directory=str(plan.push_directory)
@@ -157,6 +185,9 @@ def create_pipeline(plan: Plan) -> Pipeline:
             distill_trainer,
             selector,
             evaluator,
+            *([teacher_evaluator] if teacher_evaluator else []),
+            profiler,
+            student_gate,
             pusher,
         ],
         enable_cache=True,

@@ -110,6 +110,11 @@ class History:
         runs = [self.run(context.id) for context in contexts]
         return sorted((run for run in runs if run.nodes), key=lambda run: run.started)
 
+    def named(self, run_id: str) -> Run:
+        """Returns the run of an id that is known to be one."""
+        context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+        return self.run(context.id)
+
     def producer(self, artifact: Artifact) -> tuple[Run, Node]:
         """Returns which run and node made an artifact; one that the cache served did not."""
         events = self._store.get_events_by_artifact_ids([artifact.id])

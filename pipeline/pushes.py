@@ -1,5 +1,6 @@
 """Which run pushed what, and how each run ended."""
 
+import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,6 +90,25 @@ def find(history: History, version: str | None, name: str | None = None) -> Push
             f"{', '.join(sorted({push.run.pipeline for push in found}))}."
         )
     return found[-1]
+
+
+def find_run(history: History, text: str) -> Run:
+    """Returns a run by its id, or by a version that it pushed.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    runs = {run.id: run for run in history.runs}
+    if text in runs:
+        return runs[text]
+    versions = {push.version for push in pushes(history)}
+    if text in versions:
+        return find(history, text).run
+    near = difflib.get_close_matches(text, [*runs, *versions], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(
+        f"There is no run and no pushed version {text!r}.{hint} `tfx-distill runs` lists both."
+    )
 
 
 def ending(history: History, run: Run) -> Ending:

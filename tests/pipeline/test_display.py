@@ -3,10 +3,11 @@ import io
 import pytest
 from rich.console import Console
 
+from components.decision import Bound, Decision
 from kd_trainer.progress import Progress
 from pipeline.display import RunDisplay, show_outcome
 from pipeline.local_runner import NodeEvent
-from pipeline.outcome import Bound, Outcome, Row
+from pipeline.outcome import Outcome, Row
 
 MOMENT = Progress(
     model="student",
@@ -53,32 +54,68 @@ def test_training_has_a_line_an_epoch_where_there_is_no_terminal():
     assert "val_task" not in text
 
 
-def outcome(pushed_to):
-    return Outcome(
-        rows=[
-            Row("teacher", "resnet20", 0.8, 0.95, 278324),
-            Row("baseline", "version 17", 0.7, 0.9, None),
-            Row("student", "resnet8, fitnet", 0.75, 0.92, 83892),
-        ],
-        bounds=[
-            Bound("top-1 accuracy", 0.75, 0.7, True),
-            Bound("top-1 minus the baseline's", 0.05, 0.1, bool(pushed_to)),
-        ],
-        baseline_reason="version 17 is the newest pushed one",
-        pushed_to=pushed_to,
+def bound(key, metric, value, least):
+    return Bound(
+        key=key,
+        metric=metric,
+        subject="student",
+        slice="overall",
+        value=value,
+        bound=least,
+        is_minimum=True,
+        unit="share",
+        passed=value >= least,
+        judge="TFMA",
     )
 
 
-@pytest.mark.parametrize(
-    ("pushed_to", "expected"),
-    [
-        ("/serving/quick/18", ["Blessed.", "/serving/quick/18"]),
-        (None, ["Refused", "top-1 minus the baseline's is 5.00%, must be at least 10.00%: refuse"]),
-    ],
-)
-def test_outcome(pushed_to, expected):
+def shown_outcome(change, **fields):
+    bounds = [
+        bound("gate.min_accuracy", "top-1 accuracy", 0.75, 0.7),
+        bound("gate.min_change", "top-1 minus the baseline's", change, 0.1),
+    ]
+    passed = all(bound.passed for bound in bounds)
+    made = {
+        "blessed": passed,
+        "rebaseline": False,
+        "baseline": "champion",
+        "champion_version": "17",
+        "baseline_reason": "version 17 is the newest pushed one",
+        "bounds": bounds,
+    }
+    rows = [
+        Row("teacher", "resnet20", 0.8, 0.95, 278324),
+        Row("baseline", "version 17", 0.7, 0.9, 83892),
+        Row("student", "resnet8, fitnet", 0.75, 0.92, 83892),
+        Row("tflite int8", "resnet8, fitnet", 0.74, 0.91, None),
+    ]
     console = Console(file=io.StringIO(), width=100, color_system=None)
-    show_outcome(console, outcome(pushed_to))
-    text = console.file.getvalue()
-    for part in [*expected, "80.00%", "278,324", "version 17 is the newest pushed one"]:
+    pushed_to = "/serving/quick/18" if passed else None
+    show_outcome(console, Outcome(rows, Decision(**{**made, **fields}), pushed_to))
+    return console.file.getvalue()
+
+
+def test_outcome_of_a_blessed_student():
+    text = shown_outcome(change=0.2)
+    for part in [
+        "80.00%",
+        "278,324",
+        "tflite int8",
+        "Baseline: version 17 is the newest pushed one.",
+        "Gate: top-1 minus the baseline's is 20.00%, must be at least 10.00%: pass",
+        "Blessed.",
+        "/serving/quick/18",
+    ]:
         assert part in text
+    assert "Rebaselined" not in text
+
+
+def test_outcome_of_a_refused_student():
+    text = shown_outcome(change=0.05)
+    assert "top-1 minus the baseline's is 5.00%, must be at least 10.00%: refuse" in text
+    assert "Refused by gate.min_change: nothing was pushed." in text
+    assert "Blessed" not in text
+
+
+def test_a_champion_that_is_passed_over_is_named():
+    assert "Rebaselined: version 17 is passed over" in shown_outcome(change=0.2, rebaseline=True)

@@ -24,7 +24,19 @@ def test_upstream_nodes(quick):
     assert "AnomalyGate" in upstream["Trainer.teacher"] & upstream["Trainer.baseline"]
     assert "Trainer.teacher" in upstream["DistillTrainer"]
     assert {"DistillTrainer", "BaselineSelector"} <= upstream["Evaluator"]
-    assert "Evaluator" in upstream["Pusher"]
+    assert {"Evaluator", "ModelProfiler", "BaselineSelector"} <= upstream["StudentGate"]
+    assert "StudentGate" in upstream["Pusher"]
+    assert "Evaluator" not in upstream["Pusher"]  # one blessing decides
+    assert "Evaluator.teacher" not in nodes
+
+
+def test_the_teacher_is_evaluated_where_a_bound_is_on_it(tmp_path):
+    run = config.load("quick", ["gate.min_teacher_share=0.9"])
+    pipeline = graph.create_pipeline(plan.make(run, tmp_path, str(SAMPLE)))
+    nodes = {node.id: node for node in pipeline.components}
+    names = {other.id for other in nodes["StudentGate"].upstream_nodes}
+    assert {"Evaluator", "Evaluator.teacher"} <= names
+    assert "Trainer.teacher" in {o.id for o in nodes["Evaluator.teacher"].upstream_nodes}
 
 
 def test_nothing_starts_before_the_run_is_recorded(quick):
@@ -63,7 +75,12 @@ def test_compiles_for_kubeflow(quick, tmp_path):
     executors = spec["deploymentSpec"]["executors"]
     assert all(set(executor) == {"container"} for executor in executors.values())
     ours = re.findall(r"title: (components\.\w+)", (tmp_path / "quick.yaml").read_text())
-    assert set(ours) == {"components.DistillationSummary", "components.RunRecord"}
+    assert set(ours) == {
+        "components.DistillationSummary",
+        "components.GateDecision",
+        "components.ModelProfile",
+        "components.RunRecord",
+    }
 
 
 def test_our_artifact_type_is_found_by_its_name():

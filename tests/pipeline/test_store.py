@@ -94,7 +94,7 @@ def test_a_store_is_read(tmp_path):
 
 def test_a_run_needs_a_place_that_can_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be written: Not a directory.*--metadata"):
+    with pytest.raises(ConfigError, match=r"cannot be written: Not a directory.*--metadata"):
         store.check(store.sqlite(tmp_path / "file" / "metadata.sqlite"))
     store.check(store.sqlite(tmp_path / "a" / "b" / "metadata.sqlite"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

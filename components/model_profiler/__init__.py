@@ -1,0 +1,1 @@
+"""Measures the run's networks as they are served."""

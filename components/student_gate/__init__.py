@@ -1,0 +1,1 @@
+"""Decides whether a student may go into service."""

@@ -1,0 +1,65 @@
+"""The command `tfx-distill explain`: what the gate decided of a run, bound by bound."""
+
+import json
+
+from ml_metadata import metadata_store
+from rich.console import Console
+from rich.markup import escape
+
+from components import decision
+from components.decision import Decision
+from kd_trainer.errors import ConfigError
+from pipeline import bounds, pushes
+from pipeline.history import History, Run
+
+
+def show(store: metadata_store.MetadataStore, run_id: str | None, as_json: bool) -> int:
+    """Prints the decision and every bound.
+
+    Args:
+      store: ML Metadata.
+      run_id: the run's id, or a version that it pushed; None for the newest that has a decision.
+      as_json: print the decision as a JSON document, with `run` and `pipeline` beside.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      ConfigError: there is no run, no such run, or no decision.
+    """
+    history = History(store)
+    run = pushes.find_run(history, run_id) if run_id else _newest(history)
+    artifact = run.output(pushes.GATE_DECISION)
+    if artifact is None:
+        raise ConfigError(
+            f"The run {run.id!r} has no decision, it {pushes.ending(history, run)}: it ended "
+            "before the gate. Its log says why."
+        )
+    made = decision.read(artifact.uri)
+    if as_json:
+        document = {"run": run.id, "pipeline": run.pipeline, **made.model_dump(mode="json")}
+        print(json.dumps(document, indent=1))
+    else:
+        _show(run.id, run.pipeline, made)
+    return 0
+
+
+def _newest(history: History) -> Run:
+    judged = [run for run in history.runs if run.output(pushes.GATE_DECISION)]
+    if not judged:
+        raise ConfigError("No run has a decision: each ended before the gate.")
+    return judged[-1]
+
+
+def _show(run_id: str, name: str, made: Decision) -> None:
+    console = Console(highlight=False)
+    colour = "green" if made.blessed else "red"
+    console.print(f"[bold {colour}]{made.verdict.capitalize()}[/]: {name}, run {escape(run_id)}")
+    console.print(f"Baseline: {escape(made.baseline_reason)}.", soft_wrap=True)
+    if made.rebaseline:
+        console.print("Rebaselined: comparisons with the baseline are no bounds.")
+    width = max(len(bound.key) for bound in made.bounds)
+    for bound in made.bounds:
+        verdict = "[green]pass  [/]" if bound.passed else "[red]refuse[/]"
+        sentence = escape(bounds.sentence(bound))
+        console.print(f"{verdict}  {bound.key:<{width}}  {sentence}", soft_wrap=True)
