@@ -30,7 +30,9 @@ PRESETS = Path(__file__).with_name("presets")
 
 class _Section(BaseModel):
     # By alias: what is written out can be read in again.
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, serialize_by_alias=True, allow_inf_nan=False
+    )
 
 
 class DataConfig(_Section):

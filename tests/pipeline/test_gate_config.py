@@ -1,0 +1,74 @@
+"""The gate's bounds in TFMA's configuration, as users of TFX read it."""
+
+import pytest
+import tensorflow_model_analysis as tfma
+
+from components.student_gate.rules import ROUNDING
+from pipeline import config, gate
+from pipeline.config import GateConfig
+
+
+def thresholds(eval_config: tfma.EvalConfig) -> list[tuple]:
+    """By metric: the slice, what is compared, and the least that passes."""
+    found = []
+    for metric in eval_config.metrics_specs[0].metrics:
+        for each in metric.per_slice_thresholds:
+            (spec,) = each.slicing_specs
+            if each.threshold.HasField("value_threshold"):
+                kind, least = "value", each.threshold.value_threshold.lower_bound
+            else:
+                change = each.threshold.change_threshold
+                assert change.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+                (field, least) = change.ListFields()[0]
+                kind = field.name
+            found.append((metric.class_name, list(spec.feature_keys), kind, least.value))
+    return found
+
+
+TOP1, TOP5 = "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        ({"min_accuracy": 0.7}, (TOP1, [], "value", 0.7)),
+        ({"min_top5": 0.9}, (TOP5, [], "value", 0.9)),
+        ({"min_change": -0.03}, (TOP1, [], "absolute", -0.03)),
+        ({"min_relative_change": 0.01}, (TOP1, [], "relative", 0.01)),
+        ({"max_superclass_drop": 0.05}, (TOP1, ["coarse_label"], "absolute", -0.05)),
+    ],
+)
+def test_each_bound_is_a_threshold_of_its_own(bound, expected):
+    (found,) = thresholds(gate.eval_config(GateConfig.model_validate(bound)))
+    assert found[:-1] == expected[:-1]
+    assert found[-1] == pytest.approx(expected[-1] - ROUNDING)
+    assert gate.teacher_eval_config(GateConfig.model_validate(bound)) is None
+
+
+def test_the_teachers_share_is_a_change_against_the_teacher():
+    chosen = GateConfig(min_teacher_share=0.95)
+    (found,) = thresholds(gate.teacher_eval_config(chosen))
+    assert found == (TOP1, [], "relative", pytest.approx(0.95 - 1 - ROUNDING))
+    assert thresholds(gate.eval_config(chosen)) == []
+
+
+def test_bounds_on_one_metric_stand_side_by_side():
+    chosen = GateConfig(min_accuracy=0.7, min_change=-0.01, min_relative_change=0)
+    kinds = [kind for _, _, kind, _ in thresholds(gate.eval_config(chosen))]
+    assert kinds == ["value", "absolute", "relative"]
+
+
+def test_with_rebaseline_changes_are_measured_without_a_threshold():
+    chosen = GateConfig(
+        rebaseline=True, min_top5=0.9, min_change=0, min_relative_change=0, max_superclass_drop=0
+    )
+    found = gate.eval_config(chosen)
+    assert [kind for _, _, kind, _ in thresholds(found)] == ["value"]
+    metrics = {metric.class_name for metric in found.metrics_specs[0].metrics}
+    assert metrics == {TOP1, TOP5}
+
+
+@pytest.mark.parametrize("preset", config.presets())
+def test_a_preset_bounds_accuracy_and_change(preset):
+    kinds = {kind for _, _, kind, _ in thresholds(gate.eval_config(config.load(preset).gate))}
+    assert kinds >= {"value", "absolute"}
