@@ -1,9 +1,15 @@
-"""The versions below a push destination, as TensorFlow Serving sees them."""
+"""The versions below a push destination, as TensorFlow Serving sees them.
+
+The destination is a folder of a file system whose rename is one step, as a local disk's and NFS's
+is: what is pushed and withdrawn rests on that. This module imports no TFX, which takes seconds.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Set
 
-from tfx.dsl.io import fileio
+MODEL_CARD = "README.md"
+TFLITE = "tflite"
+_WITHDRAWN = ".withdrawn"
 
 
 def versions(directory: str) -> list[str]:
@@ -12,11 +18,65 @@ def versions(directory: str) -> list[str]:
     Args:
       directory: the push destination; it need not exist.
     """
-    if not fileio.isdir(directory):
-        return []
-    numbers = sorted((name for name in fileio.listdir(directory) if name.isdigit()), key=int)
-    paths = [os.path.join(directory, number) for number in numbers]
-    return [path for path in paths if fileio.exists(os.path.join(path, "saved_model.pb"))]
+    paths = [os.path.join(directory, number) for number in _numbers(directory)]
+    return [path for path in paths if os.path.isfile(os.path.join(path, "saved_model.pb"))]
+
+
+def withdrawn(directory: str) -> list[str]:
+    """Returns the paths of the versions that were taken out of service, oldest first.
+
+    Args:
+      directory: the push destination; it need not exist.
+    """
+    folder = os.path.join(directory, _WITHDRAWN)
+    return [os.path.join(folder, number) for number in _numbers(folder)]
+
+
+def withdraw(path: str) -> str:
+    """Takes a version out of service, in one step; returns where it lies from now on.
+
+    Args:
+      path: the version's.
+    """
+    target = withdrawn_path(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.rename(path, target)
+    return target
+
+
+def withdrawn_path(path: str) -> str:
+    """Returns where a version lies once it is withdrawn.
+
+    Args:
+      path: the version's while it is in service.
+    """
+    directory, number = os.path.split(path)
+    return os.path.join(directory, _WITHDRAWN, number)
+
+
+def observed(directory: str) -> str:
+    """Returns what nodes that look at the destination depend on, for TFX's cache.
+
+    Args:
+      directory: the push destination; it need not exist.
+
+    Returns:
+      The newest version and, each with a minus, those that were withdrawn.
+    """
+    newest = [os.path.basename(path) for path in versions(directory)[-1:]]
+    return " ".join([*newest, *(f"-{os.path.basename(path)}" for path in withdrawn(directory))])
+
+
+def next_version(directory: str, least: int) -> int:
+    """Returns a number above that of every version there ever was.
+
+    Args:
+      directory: the push destination; it need not exist.
+      least: the number where none is as high.
+    """
+    # Incomplete versions too: another pusher may have left one.
+    numbers = _numbers(directory) + _numbers(os.path.join(directory, _WITHDRAWN))
+    return max([least, *(int(number) + 1 for number in numbers)])
 
 
 def withdrawn(directory: str) -> list[str]:
@@ -31,19 +91,41 @@ def withdrawn(directory: str) -> list[str]:
 
 
 def same_model(one: str, other: str) -> bool:
-    """Returns whether two SavedModel directories hold the same files with the same bytes."""
-    files = sorted(_files(one))
-    return files == sorted(_files(other)) and all(
+    """Returns whether two directories hold the same SavedModel: the same files, byte for byte.
+
+    What a push lays beside it, the model card and the TFLite files, is not looked at.
+    """
+    return same_files(one, other, leaving_out={MODEL_CARD, TFLITE})
+
+
+def same_files(one: str, other: str, leaving_out: Set[str] = frozenset()) -> bool:
+    """Returns whether two directories hold the same files, byte for byte.
+
+    Args:
+      one: a directory.
+      other: another one.
+      leaving_out: names at the top of them that are not looked at.
+    """
+    files = _files(one, leaving_out)
+    return files == _files(other, leaving_out) and all(
         _content(os.path.join(one, file)) == _content(os.path.join(other, file)) for file in files
     )
 
 
+def _numbers(directory: str) -> list[str]:
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return sorted((name for name in names if name.isdecimal()), key=int)
+
+
 def _content(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
+    with open(path, "rb") as file:
         return file.read()
 
 
-def _files(directory: str) -> Iterator[str]:
-    for folder, _, names in fileio.walk(directory):
-        for name in names:
-            yield os.path.relpath(os.path.join(folder, name), directory)
+def _files(directory: str, leaving_out: Set[str]) -> list[str]:
+    paths = [
+        os.path.relpath(os.path.join(folder, name), directory)
+        for folder, _, names in os.walk(directory)
+        for name in names
+    ]
+    return sorted(path for path in paths if path.split(os.sep)[0] not in leaving_out)

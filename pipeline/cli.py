@@ -87,6 +87,12 @@ def _methods(options: argparse.Namespace) -> int:
     return methods_command.show_method(options.name)
 
 
+def _rollback(options: argparse.Namespace) -> int:
+    from pipeline import rollback_command
+
+    return rollback_command.rollback(options.workdir, options.name, options.reason, options.last)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tfx-distill",
@@ -132,6 +138,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
     methods.set_defaults(command=_methods)
+    rollback = commands.add_parser(
+        "rollback",
+        help="take the newest pushed version out of service",
+        description="Takes the newest pushed version out of service, so that the one before it "
+        "is the newest again, and records it in ML Metadata. The version is moved to .withdrawn "
+        "beside the others; the gate does not let it into service again.",
+    )
+    rollback.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("workdir"),
+        metavar="DIR",
+        help="of the run that pushed it (default: workdir)",
+    )
+    rollback.add_argument("--name", help="the pipeline, where several have pushed")
+    rollback.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    rollback.add_argument(
+        "--last", action="store_true", help="even if nothing is in service without it"
+    )
+    rollback.set_defaults(command=_rollback)
     _add_readers(commands)
     return parser
 

@@ -22,11 +22,15 @@ def libraries() -> dict[str, str]:
 def code(*modules: str) -> str:
     """Returns a hash of modules, of all of our own that they import, and of the libraries.
 
+    The folder `templates` beside a module belongs to it.
+
     Args:
       *modules: dotted names, such as `kd_trainer.run_fn`.
     """
     digest = hashlib.sha256(repr(libraries()).encode())
-    for path in sorted(_closure(modules)):
+    files = _closure(modules)
+    templates = {path for file in files for path in file.parent.glob("templates/*")}
+    for path in sorted(files | templates):
         digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

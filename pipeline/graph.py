@@ -7,7 +7,7 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
 
 from components.anomaly_gate.component import AnomalyGate
@@ -19,6 +19,8 @@ from components.model_profiler.component import ModelProfiler
 from components.run_recorder.component import RunRecorder
 from components.serving_versions import versions
 from components.student_gate.component import StudentGate
+from components.lite_exporter.component import LiteExporter
+from components.serving_versions import observed
 from kd_trainer import methods, networks
 from kd_trainer.recipe import Recipe
 from pipeline import fingerprint, gate, run_record
@@ -112,8 +114,8 @@ def create_pipeline(plan: Plan) -> Pipeline:
     distill_trainer.add_upstream_node(anomaly_gate)
     student = distill_trainer.outputs["model"]
 
-    # The newest version at launch: it makes the cache see that another one has been pushed.
-    observed_version = "".join(versions(str(plan.push_directory))[-1:])
+    # What is in service at launch: it makes the cache see that a version was pushed or withdrawn.
+    observed_version = observed(str(plan.push_directory))
     selector = BaselineSelector(
         from_scratch=from_scratch.outputs["model"],
         candidate=student,
@@ -167,6 +169,25 @@ def create_pipeline(plan: Plan) -> Pipeline:
             "observed_version": observed_version,
             "code_fingerprint": fingerprint.code("components.atomic_pusher.executor"),
         },
+    lite = []
+    if "tflite" in config.push.formats:
+        lite.append(
+            LiteExporter(
+                model=student,
+                examples=examples,
+                code_fingerprint=fingerprint.code("components.lite_exporter.executor"),
+            )
+        )
+    pusher = AtomicPusher(
+        model=student,
+        model_blessing=student_gate.outputs["blessing"],
+        decision=student_gate.outputs["decision"],
+        run_record=recorder.outputs["run_record"],
+        profile=profiler.outputs["profile"],
+        lite=lite[0].outputs["lite"] if lite else None,
+        push_directory=str(plan.push_directory),
+        observed_version=observed_version,
+        code_fingerprint=fingerprint.code("components.atomic_pusher.executor"),
     ).with_id("Pusher")
 
     return Pipeline(
@@ -183,6 +204,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
             teacher,
             from_scratch,
             distill_trainer,
+            *lite,
             selector,
             evaluator,
             *([teacher_evaluator] if teacher_evaluator else []),

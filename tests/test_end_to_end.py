@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kd_trainer.labels import FINE_LABELS
 from pipeline import cli
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,22 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("kd_trainer",
     subprocess.run([sys.executable, "-c", code, version], check=True, cwd="/", timeout=120)
 
 
+def test_2_the_model_cards_snippet_answers(workdir, tmp_path):
+    import tensorflow as tf
+
+    (version,) = (workdir / "serving" / "quick").iterdir()
+    copy = shutil.copytree(version, tmp_path / "copy")
+    image = tf.random.stateless_uniform((48, 64, 3), (0, 0), 0, 256, tf.int32)
+    (copy / "image.png").write_bytes(tf.io.encode_png(tf.cast(image, tf.uint8)).numpy())
+    (snippet,) = re.findall(r"```python\n(.*?)```", (copy / "README.md").read_text(), re.DOTALL)
+    result = subprocess.run(
+        [sys.executable, "-c", snippet], check=True, cwd=copy, timeout=120, capture_output=True
+    )
+    name, probability = result.stdout.decode().split()
+    assert name in FINE_LABELS
+    assert 0 < float(probability) <= 1
+
+
 def test_3_ml_metadata_holds_the_chain_from_the_pushed_model(workdir):
     from ml_metadata import metadata_store
 
@@ -189,6 +206,15 @@ def test_8_edited_schema_under_the_same_path(run, tmp_path):
     assert ran.status == 1
     assert "split 'train', feature 'coarse_label': INT_TYPE_BIG_INT" in ran.printed
     assert not {*TRAINING, "Evaluator", "Pusher"} & (ran.executed | ran.cached)
+
+
+def test_a_withdrawn_student_is_not_pushed_again(run, workdir):
+    assert run().status == 0
+    before = versions(workdir)
+    assert cli.main(["rollback", "--workdir", str(workdir), "--reason", "a test"]) == 0
+    assert versions(workdir) == before[:-1]
+    assert run().status == 3
+    assert versions(workdir) == before[:-1]
 
 
 def test_data_given_as_a_path(run, official_archive):

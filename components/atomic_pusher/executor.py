@@ -1,54 +1,27 @@
 """What AtomicPusher runs."""
 
+import json
 import os
-import time
+from pathlib import Path
 from typing import Any
 
-from tfx.components.pusher import executor
-from tfx.dsl.io import fileio
-from tfx.proto import pusher_pb2
-from tfx.types import Artifact
-from tfx.utils import io_utils, proto_utils
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
 
-from components.serving_versions import same_model, versions
+from components.artifacts import GateDecision, ModelProfile, RunRecord
+from components.atomic_pusher import model_card
+from components.atomic_pusher.push import push
+from components.decision import Decision
+from components.profile import Profile
+from components.serving_versions import MODEL_CARD, TFLITE, same_files, same_model, versions
 
 Artifacts = dict[str, list[Artifact]]
 
 
-def push(model_path: str, directory: str) -> str:
-    """Makes a SavedModel the newest version below a directory, in one step.
-
-    TFX's own executor copies into the version's folder in place, so that a kill leaves a broken
-    version, and leaves out a second push within a second. Here the copy is made under a name that
-    TensorFlow Serving does not look at, and renamed.
-
-    Args:
-      model_path: the SavedModel.
-      directory: the push destination.
-
-    Returns:
-      The path of the new version, Unix seconds; of the newest one if it is the same model.
-    """
-    pushed = versions(directory)
-    if pushed and same_model(pushed[-1], model_path):
-        return pushed[-1]
-    # Incomplete versions too: another pusher may have left one.
-    names = fileio.listdir(directory) if fileio.isdir(directory) else []
-    version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
-    incoming = os.path.join(directory, f".incoming-{version}-{os.getpid()}")
-    try:
-        io_utils.copy_dir(model_path, incoming)
-        target = os.path.join(directory, str(version))
-        fileio.rename(incoming, target)
-    except BaseException:
-        if fileio.exists(incoming):
-            fileio.rmtree(incoming)
-        raise
-    return target
-
-
-class Executor(executor.Executor):
-    """Pushes the model if it is blessed."""
+class Executor(base_executor.BaseExecutor):
+    """Pushes the model if it is blessed and not what the newest version holds."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -56,20 +29,56 @@ class Executor(executor.Executor):
         """Pushes, and says so in the custom properties of `pushed_model`, as TFX's Pusher does.
 
         Args:
-          input_dict: `model`, `model_blessing`.
+          input_dict: `model`, `model_blessing`, `decision`, `run_record`, `profile`; `lite` where
+            there is one.
           output_dict: `pushed_model`.
-          exec_properties: `push_destination`, a JSON `PushDestination` with a filesystem;
-            `custom_config`, not read.
+          exec_properties: `push_directory`; the others are not read.
+
+        Raises:
+          ConfigError: the push directory cannot be written.
         """
         (pushed_model,) = output_dict["pushed_model"]
-        if not self.CheckBlessing(input_dict):
-            self._MarkNotPushed(pushed_model)
+        (blessing,) = input_dict["model_blessing"]
+        if not model_utils.is_model_blessed(blessing):
+            pushed_model.set_int_custom_property("pushed", 0)
             return
-        destination = pusher_pb2.PushDestination()
-        proto_utils.json_to_proto(exec_properties["push_destination"], destination)
-        model_path = self.GetModelPath(input_dict)
-        target = push(model_path, destination.filesystem.base_directory)
-        io_utils.copy_dir(model_path, pushed_model.uri)
-        self._MarkPushed(
-            pushed_model, pushed_destination=target, pushed_version=os.path.basename(target)
+        saved_model = path_utils.serving_model_dir(
+            artifact_utils.get_single_uri(input_dict["model"])
         )
+        lite = [artifact.uri for artifact in input_dict.get("lite", [])]
+        decision = Decision.model_validate_json(_read(input_dict["decision"], GateDecision))
+        directory = exec_properties["push_directory"]
+
+        def write(folder: str) -> None:
+            io_utils.copy_dir(saved_model, folder)
+            for uri in lite:
+                io_utils.copy_dir(uri, os.path.join(folder, TFLITE))
+            card = model_card.render(
+                Profile.model_validate_json(_read(input_dict["profile"], ModelProfile)),
+                decision,
+                json.loads(_read(input_dict["run_record"], RunRecord)),
+            )
+            Path(folder, MODEL_CARD).write_text(card)
+
+        newest = versions(directory)[-1:]
+        if newest and _holds(newest[0], saved_model, lite):
+            (target,) = newest
+        else:
+            target = push(directory, write)
+        io_utils.copy_dir(target, pushed_model.uri)
+        pushed_model.set_int_custom_property("pushed", 1)
+        pushed_model.set_string_custom_property("pushed_destination", target)
+        pushed_model.set_string_custom_property("pushed_version", os.path.basename(target))
+        pushed_model.set_string_custom_property(
+            "rebaselined_over", decision.champion_version if decision.rebaseline else ""
+        )
+
+
+def _holds(version: str, saved_model: str, lite: list[str]) -> bool:
+    return same_model(version, saved_model) and all(
+        same_files(os.path.join(version, TFLITE), uri) for uri in lite
+    )
+
+
+def _read(artifacts: list[Artifact], kind: type[GateDecision | ModelProfile | RunRecord]) -> str:
+    return Path(artifact_utils.get_single_uri(artifacts), kind.FILE_NAME).read_text()

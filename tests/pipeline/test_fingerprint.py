@@ -48,6 +48,16 @@ def test_a_copy_has_the_same_fingerprint(checkout, monkeypatch):
         ("components.cifar100_example_gen.executor", "kd_trainer/labels.py", True),
         ("components.cifar100_example_gen.executor", "kd_trainer/training.py", False),
         ("components.baseline_selector.executor", "components/serving_versions.py", True),
+        (
+            "components.atomic_pusher.executor",
+            "components/atomic_pusher/templates/model_card.md.j2",
+            True,
+        ),
+        (
+            "components.baseline_selector.executor",
+            "components/atomic_pusher/templates/model_card.md.j2",
+            False,
+        ),
     ],
 )
 def test_an_edit_is_seen_where_it_matters(checkout, module, edited, changes):

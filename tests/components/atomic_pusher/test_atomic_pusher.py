@@ -1,151 +1,252 @@
 import json
-import shutil
-import threading
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tfx.types import standard_artifacts
-from tfx.utils import io_utils
 
-from components.atomic_pusher.executor import Executor, push
+from components.artifacts import GateDecision, LiteModels, ModelProfile, RunRecord
+from components.atomic_pusher.executor import Executor
+from components.atomic_pusher.model_card import render
+from components.decision import Decision
+from components.profile import Profile
+from components.serving_versions import versions, withdraw
 
-FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
-SIZES = [1, 1_000, 3_000_000]  # of a content of one letter
+SAVED_MODEL = {"saved_model.pb": 1, "assets/class_names.txt": 10, "variables/variables.data": 10**6}
+TFLITE = dict.fromkeys(LiteModels.FILE_NAMES.values(), 100_000)
+
+# Looks as TensorFlow Serving does: at the numbered folders, again and again. Everything in a new
+# one is read at once, and must be of the letter that its saved_model.pb is.
+READER = """
+import json, os, sys
+serving, sizes = sys.argv[1], json.loads(sys.argv[2])
+seen, wrong, looks, last = [], [], 0, False
+print("looking", flush=True)
+while True:
+    last = os.path.exists(serving + "/../done")
+    names = [name for name in os.listdir(serving) if name.isdigit()]
+    for name in sorted(set(names) - set(seen)):
+        seen.append(name)
+        try:
+            letter = open(f"{serving}/{name}/saved_model.pb").read()
+            for file, size in sizes.items():
+                if open(f"{serving}/{name}/{file}").read() != letter * size:
+                    wrong.append(f"{name}/{file}")
+            if not open(f"{serving}/{name}/README.md").read().endswith("seed=7\\n"):
+                wrong.append(f"{name}/README.md")
+        except OSError as error:
+            wrong.append(str(error))
+    looks += 0 < len(names) < 30
+    if last:
+        break
+print(json.dumps({"seen": seen, "wrong": wrong, "looks": looks}))
+"""
 
 
-def saved_model(path: Path, content: str) -> str:
-    """What a pusher sees of a SavedModel: files, the largest of some size."""
-    for name, size in zip(FILES, SIZES, strict=True):
-        file = path / name
+def fill(folder: Path, sizes: dict[str, int], letter: str) -> None:
+    for name, size in sizes.items():
+        file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content * size)
-    return str(path)
+        file.write_text(letter * size)
 
 
-def same_files(one: Path, other: str) -> bool:
-    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
-    return [str(file) for file in files] == sorted(FILES) and all(
-        (one / name).read_bytes() == (Path(other) / name).read_bytes() for name in FILES
-    )
+def content(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-class Push:
-    """A push by the executor, and what it left."""
+class Pusher:
+    """Pushes by the executor, from artifacts as the nodes before it leave them."""
 
-    def __init__(self, folder: Path, content: str, *, blessed: bool):
-        model = standard_artifacts.Model()
-        model.uri = str(folder / "model")
-        saved_model(Path(model.uri) / "Format-Serving", content)
-        blessing = standard_artifacts.ModelBlessing()
+    def __init__(self, folder: Path, profile: Profile, decision: Decision, run: dict[str, Any]):
+        self.folder, self.serving = folder, folder / "serving"
+        self.profile, self.decision, self.run = profile, decision, run
+
+    def artifact(self, kind: type, key: str, files: dict[str, str] | None = None) -> Any:
+        made = kind()
+        made.uri = str(self.folder / "artifacts" / key)
+        for name, text in (files or {}).items():
+            path = Path(made.uri, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return made
+
+    def __call__(self, letter: str, *, blessed: bool = True, lite: str | None = None) -> Any:
+        """Pushes a model, and with it TFLite files, whose content is a letter each."""
+        fill(self.folder / "artifacts" / "model" / "Format-Serving", SAVED_MODEL, letter)
+        blessing = self.artifact(standard_artifacts.ModelBlessing, "blessing")
         blessing.set_int_custom_property("blessed", int(blessed))
-        self.artifact = standard_artifacts.PushedModel()
-        self.artifact.uri = str(folder / "pushed_model")
-        self.serving = folder / "serving"
-        destination = {"filesystem": {"base_directory": str(self.serving)}}
-        Executor().Do(
-            {"model": [model], "model_blessing": [blessing]},
-            {"pushed_model": [self.artifact]},
-            {"push_destination": json.dumps(destination), "custom_config": "null"},
-        )
+        documents = {
+            "decision": (GateDecision, self.decision.model_dump_json()),
+            "profile": (ModelProfile, self.profile.model_dump_json()),
+            "run_record": (RunRecord, json.dumps(self.run)),
+        }
+        inputs = {
+            "model": [self.artifact(standard_artifacts.Model, "model")],
+            "model_blessing": [blessing],
+            **{
+                key: [self.artifact(kind, key, {kind.FILE_NAME: text})]
+                for key, (kind, text) in documents.items()
+            },
+        }
+        if lite:
+            inputs["lite"] = [self.artifact(LiteModels, "lite")]
+            fill(self.folder / "artifacts" / "lite", TFLITE, lite)
+        pushed = self.artifact(standard_artifacts.PushedModel, "pushed_model")
+        exec_properties = {
+            "push_directory": str(self.serving),
+            "observed_version": "",
+            "code_fingerprint": "",
+        }
+        Executor().Do(inputs, {"pushed_model": [pushed]}, exec_properties)
+        return pushed
+
+    def versions(self) -> list[Path]:
+        return [Path(path) for path in versions(str(self.serving))]
 
 
-def test_a_blessed_model_is_pushed(tmp_path: Path) -> None:
-    done = Push(tmp_path, "one", blessed=True)
-    [version] = done.serving.iterdir()
-    assert version.name.isdigit()
-    assert same_files(version, str(tmp_path / "model" / "Format-Serving"))
-    assert same_files(tmp_path / "pushed_model", str(version))
-    assert done.artifact.get_int_custom_property("pushed") == 1
-    assert done.artifact.get_string_custom_property("pushed_destination") == str(version)
-    assert done.artifact.get_string_custom_property("pushed_version") == version.name
+@pytest.fixture
+def pusher(tmp_path: Path, profile: Profile, decision: Decision, run: dict[str, Any]) -> Pusher:
+    return Pusher(tmp_path, profile, decision, run)
 
 
-def test_a_model_that_is_not_blessed_is_not_pushed(tmp_path: Path) -> None:
-    done = Push(tmp_path, "one", blessed=False)
-    assert not done.serving.exists()
-    assert not Path(done.artifact.uri).exists()
-    assert done.artifact.get_int_custom_property("pushed") == 0
+def test_a_blessed_model_is_pushed_with_its_card(pusher: Pusher, tmp_path: Path) -> None:
+    pushed = pusher("a")
+    [version] = pusher.serving.iterdir()
+    found = content(version)
+    card = found.pop("README.md").decode()
+    assert found == content(tmp_path / "artifacts" / "model" / "Format-Serving")
+    assert card == render(pusher.profile, pusher.decision, pusher.run)
+    assert content(Path(pushed.uri)) == content(version)
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert pushed.get_string_custom_property("pushed_destination") == str(version)
+    assert pushed.get_string_custom_property("pushed_version") == version.name
+    assert pushed.get_string_custom_property("rebaselined_over") == ""
 
 
-def test_the_same_model_is_not_pushed_twice(tmp_path: Path) -> None:
-    serving = tmp_path / "serving"
-    one = push(saved_model(tmp_path / "one", "one"), str(serving))
-    assert push(saved_model(tmp_path / "again", "one"), str(serving)) == one
-    assert [str(path) for path in serving.iterdir()] == [one]
+def test_tflite_files_are_pushed_beside_the_saved_model(pusher: Pusher) -> None:
+    pusher("a", lite="b")
+    [version] = pusher.versions()
+    for name, size in TFLITE.items():
+        assert (version / "tflite" / name).read_text() == "b" * size
+    assert set(content(version)) == {
+        "README.md",
+        *SAVED_MODEL,
+        *(f"tflite/{name}" for name in TFLITE),
+    }
+
+
+def test_a_model_that_is_not_blessed_is_not_pushed(pusher: Pusher) -> None:
+    pushed = pusher("a", blessed=False)
+    assert not pusher.serving.exists()
+    assert not Path(pushed.uri).exists()
+    assert pushed.get_int_custom_property("pushed") == 0
+
+
+def test_the_same_model_is_not_pushed_twice(pusher: Pusher) -> None:
+    pusher("a")
+    [one] = pusher.versions()
+    card = (one / "README.md").read_text()
+    # Other figures make another card, not another model.
+    pusher.run["code"]["revision"] = "another"
+    pushed = pusher("a")
+    assert pusher.versions() == [one]
+    assert (one / "README.md").read_text() == card
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert pushed.get_string_custom_property("pushed_destination") == str(one)
+    assert content(Path(pushed.uri)) == content(one)
     # It is a new version again once another one has been in between.
-    push(saved_model(tmp_path / "two", "two"), str(serving))
-    assert push(saved_model(tmp_path / "third", "one"), str(serving)) != one
-    assert len(list(serving.iterdir())) == 3
+    pusher("b")
+    pusher("a")
+    assert len(pusher.versions()) == 3
 
 
-def test_pushes_within_a_second_are_versions_in_their_order(tmp_path: Path) -> None:
-    serving = tmp_path / "serving"
-    models = [saved_model(tmp_path / f"model-{n}", str(n)) for n in range(5)]
-    targets = [push(model, str(serving)) for model in models]
-    numbers = [int(Path(target).name) for target in targets]
-    assert numbers == sorted(set(numbers))
-    assert all(same_files(Path(t), model) for t, model in zip(targets, models, strict=True))
+def test_other_tflite_files_are_another_version(pusher: Pusher) -> None:
+    pusher("a")
+    pusher("a", lite="b")
+    assert len(pusher.versions()) == 2
+    pusher("a", lite="b")
+    assert len(pusher.versions()) == 2
+    pusher("a", lite="c")
+    assert len(pusher.versions()) == 3
+    # Not asked for any more: the SavedModel that is in service is the same.
+    pusher("a")
+    assert len(pusher.versions()) == 3
 
 
-@pytest.mark.parametrize("complete", [True, False])
-def test_a_push_is_newer_than_every_version_that_is_there(tmp_path: Path, complete: bool) -> None:
-    serving = tmp_path / "serving"
-    # Of a clock that was ahead; incomplete, of a pusher that wrote in place.
-    saved_model(serving / "99999999999", "old")
-    if not complete:
-        (serving / "99999999999" / "saved_model.pb").unlink()
-    assert Path(push(saved_model(tmp_path / "new", "new"), str(serving))).name == "100000000000"
+def test_a_version_that_was_withdrawn_has_its_number_for_good(pusher: Pusher) -> None:
+    for letter in "ab":
+        pusher(letter)
+    one, two = pusher.versions()
+    withdraw(str(two))
+    pusher("c")
+    assert pusher.versions()[0] == one
+    assert int(pusher.versions()[1].name) > int(two.name)
 
 
-def test_an_interrupted_push_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("rebaseline", "champion", "expected"),
+    [(True, "17", "17"), (True, "", ""), (False, "17", "")],
+)
+def test_a_rebaseline_is_recorded(
+    pusher: Pusher, rebaseline: bool, champion: str, expected: str
 ) -> None:
-    serving = tmp_path / "serving"
-    first = push(saved_model(tmp_path / "one", "one"), str(serving))
-    two = saved_model(tmp_path / "two", "two")
-    seen: list[Path] = []
-
-    def interrupted(source: str, target: str) -> None:
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("variables.data*"))
-        seen.extend(serving.rglob("saved_model.pb"))
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(io_utils, "copy_dir", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            push(two, str(serving))
-    # It was in the middle of it, below the destination.
-    assert len(seen) == 2
-    assert [str(path) for path in serving.iterdir()] == [first]
-    assert same_files(Path(push(two, str(serving))), two)
+    found = {"rebaseline": rebaseline, "champion_version": champion}
+    pusher.decision = pusher.decision.model_copy(update=found)
+    assert pusher("a").get_string_custom_property("rebaselined_over") == expected
 
 
-def test_a_reader_never_sees_a_part_of_a_version(tmp_path: Path) -> None:
-    serving = tmp_path / "serving"
-    models = [saved_model(tmp_path / f"model-{n}", chr(ord("a") + n)) for n in range(12)]
-    partial: list[str] = []
-    seen: set[str] = set()
-    done = threading.Event()
+def test_a_record_without_what_the_card_says_pushes_nothing(pusher: Pusher) -> None:
+    del pusher.run["config"]["recipe"]
+    with pytest.raises(KeyError, match="recipe"):
+        pusher("a")
+    assert not list(pusher.serving.iterdir())
 
-    def read() -> None:
-        """Looks as TensorFlow Serving does: at the numbered folders."""
-        while not done.is_set():
-            for version in [path for path in serving.glob("*") if path.name.isdigit()]:
-                sizes = [
-                    (version / name).stat().st_size for name in FILES if (version / name).exists()
-                ]
-                if sizes != SIZES:
-                    partial.append(version.name)
-                seen.add(version.name)
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        for model in models:
-            push(model, str(serving))
-    finally:
-        done.set()
-        reader.join()
-    assert not partial
-    # It did look while versions came.
-    assert len(seen) > 1
+@pytest.fixture
+def reader(pusher: Pusher) -> Any:
+    """Starts a process that looks until it is told to end, and returns what it saw."""
+    processes = []
+
+    def start() -> Any:
+        pusher.serving.mkdir(exist_ok=True)
+        sizes = {**SAVED_MODEL, **{f"tflite/{name}": size for name, size in TFLITE.items()}}
+        process = subprocess.Popen(
+            [sys.executable, "-c", READER, str(pusher.serving), json.dumps(sizes)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "looking\n"
+
+        def result() -> dict[str, Any]:
+            (pusher.folder / "done").touch()
+            return json.loads(process.communicate(timeout=60)[0])
+
+        return result
+
+    yield start
+    for process in processes:
+        process.kill()
+
+
+def test_a_reader_never_sees_a_part_of_a_version(pusher: Pusher, reader: Any) -> None:
+    result = reader()
+    for number in range(30):
+        letter = chr(ord("A") + number)
+        pusher(letter, lite=letter)
+    saw = result()
+    assert saw["wrong"] == []
+    assert saw["seen"] == [path.name for path in pusher.versions()]
+    assert len(saw["seen"]) == 30
+    assert saw["looks"] > 1  # it looked while versions came
+
+
+def test_the_reader_finds_a_version_that_was_copied_in_place(pusher: Pusher, reader: Any) -> None:
+    pusher("a", lite="a")
+    [version] = pusher.versions()
+    (version / "variables" / "variables.data").write_text("a" * 1000)
+    assert reader()()["wrong"] == [f"{version.name}/variables/variables.data"]

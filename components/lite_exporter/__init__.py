@@ -1,0 +1,1 @@
+"""Converts the student for phones and other devices."""
