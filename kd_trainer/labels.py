@@ -132,3 +132,14 @@ COARSE_LABELS = (
     "vehicles_2",
 )
 """The 20 superclasses: `coarse_label` is an index into them."""
+
+
+def class_names(num_classes: int) -> tuple[str, ...]:
+    """Returns what classes are called by number: CIFAR-100's names if there are 100 of them.
+
+    Data of another number of classes has been numbered anew, and its classes are called by their
+    numbers, `"0"`, `"1"` and on.
+    """
+    if num_classes == len(FINE_LABELS):
+        return FINE_LABELS
+    return tuple(str(number) for number in range(num_classes))
