@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from tfx.dsl.io import fileio
+from tensorflow.io import gfile
 
 
 def versions(directory: str) -> list[str]:
@@ -12,11 +12,11 @@ def versions(directory: str) -> list[str]:
     Args:
       directory: the push destination; it need not exist.
     """
-    if not fileio.isdir(directory):
+    if not gfile.isdir(directory):
         return []
-    numbers = sorted((name for name in fileio.listdir(directory) if name.isdigit()), key=int)
+    numbers = sorted((name for name in gfile.listdir(directory) if name.isdigit()), key=int)
     paths = [os.path.join(directory, number) for number in numbers]
-    return [path for path in paths if fileio.exists(os.path.join(path, "saved_model.pb"))]
+    return [path for path in paths if gfile.exists(os.path.join(path, "saved_model.pb"))]
 
 
 def same_model(one: str, other: str) -> bool:
@@ -28,11 +28,11 @@ def same_model(one: str, other: str) -> bool:
 
 
 def _content(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
+    with gfile.GFile(path, "rb") as file:
         return file.read()
 
 
 def _files(directory: str) -> Iterator[str]:
-    for folder, _, names in fileio.walk(directory):
+    for folder, _, names in gfile.walk(directory):
         for name in names:
             yield os.path.relpath(os.path.join(folder, name), directory)

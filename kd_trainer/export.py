@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from kd_trainer import warm_up
 from kd_trainer.examples import IMAGE_SHAPE, decode_images
+from kd_trainer.labels import CLASS_NAMES_FILE
 
 KERAS_FILE = "model.keras"
-CLASS_NAMES_FILE = "class_names.txt"
 
 
 def export(network: keras.Model, serving_dir: str, class_names: Sequence[str]) -> None:

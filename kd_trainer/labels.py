@@ -5,6 +5,9 @@ https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz (Alex Krizhevsky, "Lear
 Layers of Features from Tiny Images", 2009).
 """
 
+CLASS_NAMES_FILE = "class_names.txt"
+"""The asset of a SavedModel that holds the names of its classes, a line each."""
+
 FINE_LABELS = (
     "apple",
     "aquarium_fish",
