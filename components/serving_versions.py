@@ -79,17 +79,6 @@ def next_version(directory: str, least: int) -> int:
     return max([least, *(int(number) + 1 for number in numbers)])
 
 
-def withdrawn(directory: str) -> list[str]:
-    """Returns the paths of the versions that were taken out of service, oldest first.
-
-    Args:
-      directory: the push destination; it need not exist.
-    """
-    folder = os.path.join(directory, ".withdrawn")
-    names = fileio.listdir(folder) if fileio.isdir(folder) else []
-    return [os.path.join(folder, name) for name in sorted(filter(str.isdigit, names), key=int)]
-
-
 def same_model(one: str, other: str) -> bool:
     """Returns whether two directories hold the same SavedModel: the same files, byte for byte.
 

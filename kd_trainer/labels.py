@@ -5,6 +5,9 @@ https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz (Alex Krizhevsky, "Lear
 Layers of Features from Tiny Images", 2009).
 """
 
+CLASS_NAMES_FILE = "class_names.txt"
+"""The asset of a SavedModel that holds the names of its classes, a line each."""
+
 FINE_LABELS = (
     "apple",
     "aquarium_fish",
@@ -134,13 +137,22 @@ COARSE_LABELS = (
 """The 20 superclasses: `coarse_label` is an index into them."""
 
 
-def names(classes: int, superclasses: int) -> tuple[list[str], list[str]]:
-    """Returns the names of classes and superclasses by number.
+def class_names(num_classes: int) -> tuple[str, ...]:
+    """Returns what classes are called by number: CIFAR-100's names if there are 100 of them.
 
-    Args:
-      classes: number of classes. 100 are CIFAR-100's; of others only the numbers are known.
-      superclasses: number of superclasses.
+    Data of another number of classes has been numbered anew, and its classes are called by their
+    numbers, `"0"`, `"1"` and on.
     """
-    if classes == len(FINE_LABELS):
-        return list(FINE_LABELS), list(COARSE_LABELS)
-    return [str(number) for number in range(classes)], [str(n) for n in range(superclasses)]
+    if num_classes == len(FINE_LABELS):
+        return FINE_LABELS
+    return tuple(str(number) for number in range(num_classes))
+
+
+def superclass_names(num_superclasses: int) -> tuple[str, ...]:
+    """Returns what superclasses are called by number: CIFAR-100's names if there are 20 of them.
+
+    Others are called by their numbers.
+    """
+    if num_superclasses == len(COARSE_LABELS):
+        return COARSE_LABELS
+    return tuple(str(number) for number in range(num_superclasses))

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
+from kd_trainer.labels import class_names
 from kd_trainer.recipe import Recipe
 from kd_trainer.training import train_alone
 
@@ -35,9 +36,10 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config = fn_args.custom_config
     checkpoint = Checkpoint(Path(config["checkpoint_dir"]))
+    classes = num_classes(fn_args.schema_path)
     network, _ = train_alone(
         config["network"],
-        num_classes(fn_args.schema_path),
+        classes,
         Recipe.model_validate(config["recipe"]),
         config["seed"],
         train_set=load(fn_args.train_files),
@@ -46,5 +48,5 @@ def run_fn(fn_args: FnArgs) -> None:
         log_dir=Path(fn_args.model_run_dir),
         checkpoint=checkpoint,
     )
-    export(network, fn_args.serving_model_dir)
+    export(network, fn_args.serving_model_dir, class_names(classes))
     checkpoint.clear()

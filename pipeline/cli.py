@@ -91,6 +91,12 @@ def _rollback(options: argparse.Namespace) -> int:
     from pipeline import rollback_command
 
     return rollback_command.rollback(options.workdir, options.name, options.reason, options.last)
+def _predict(options: argparse.Namespace) -> int:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # as above
+    from pipeline import predict_command
+
+    model = options.model or predict_command.newest(options.workdir, options.name)
+    return predict_command.predict(options.images, model, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,6 +152,16 @@ def _parser() -> argparse.ArgumentParser:
         "beside the others; the gate does not let it into service again.",
     )
     rollback.add_argument(
+    predict = commands.add_parser(
+        "predict",
+        help="ask a pushed student what images show",
+        description="Prints what the newest pushed student says of images: the class, and the "
+        "five most probable ones.",
+    )
+    predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a PNG, JPEG, GIF or BMP file"
+    )
+    predict.add_argument(
         "--workdir",
         type=Path,
         default=Path("workdir"),
@@ -159,6 +175,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     rollback.set_defaults(command=_rollback)
     _add_readers(commands)
+        help="where it was pushed (default: workdir)",
+    )
+    which = predict.add_mutually_exclusive_group()
+    which.add_argument("--name", help="the pipeline's name, if several were pushed")
+    which.add_argument(
+        "--model", type=Path, metavar="DIR", help="a SavedModel instead of the newest pushed one"
+    )
+    predict.add_argument("--json", action="store_true", help="print one JSON list")
+    predict.set_defaults(command=_predict)
     return parser
 
 

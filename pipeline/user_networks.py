@@ -47,8 +47,11 @@ class OwnNetwork:
         from tfx.utils import path_utils
 
         from kd_trainer.export import export
+        from kd_trainer.labels import class_names
 
-        self._keep(lambda folder: export(self.user.network, path_utils.serving_model_dir(folder)))
+        network = self.user.network
+        names = class_names(network.output_shape[-1])
+        self._keep(lambda folder: export(network, path_utils.serving_model_dir(folder), names))
 
     def keep_architecture(self) -> None:
         """Writes the network for those that build it anew."""

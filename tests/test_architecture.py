@@ -15,7 +15,7 @@ FORBIDDEN = {
     "schemas": {"components", "pipeline", "kd_trainer"},
 }
 # The part of the library that reads TFX's files and writes what is served.
-WITH_TENSORFLOW = {"examples.py", "export.py", "lite.py", "run_fn.py"}
+WITH_TENSORFLOW = {"examples.py", "export.py", "lite.py", "run_fn.py", "warm_up.py"}
 # The one place where a step needs what the backends do differently.
 WITH_EVERY_BACKEND = {"gradients.py"}
 

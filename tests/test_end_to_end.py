@@ -94,8 +94,9 @@ def example(image):
     return tf.train.Example(features=features).SerializeToString()
 one = model.signatures["serving_default"](examples=tf.constant([example(i) for i in images]))
 two = model.signatures["images"](images=tf.constant(images))
-assert set(one) == set(two) == {"logits", "probabilities", "label"}, set(one)
-for name in one:
+assert set(one) == set(two) == {"logits", "probabilities", "label", "class_name"}, set(one)
+assert one["class_name"].numpy().tolist() == two["class_name"].numpy().tolist()
+for name in ("logits", "probabilities", "label"):
     np.testing.assert_allclose(one[name], two[name], rtol=1e-5, atol=1e-6)
 assert one["logits"].shape == (3, 100) and one["label"].dtype == tf.int64
 np.testing.assert_allclose(tf.reduce_sum(one["probabilities"], 1), 1, rtol=1e-5)

@@ -36,6 +36,7 @@ class Executor(base_executor.BaseExecutor):
         from kd_trainer import methods, training
         from kd_trainer.checkpoint import Checkpoint
         from kd_trainer.export import export, load
+        from kd_trainer.labels import class_names
         from kd_trainer.networks import build
         from kd_trainer.recipe import Recipe
 
@@ -63,7 +64,7 @@ class Executor(base_executor.BaseExecutor):
             log_dir=Path(model_run.uri),
             checkpoint=checkpoint,
         )
-        export(student, path_utils.serving_model_dir(model.uri))
+        export(student, path_utils.serving_model_dir(model.uri), class_names(classes))
 
         (summary,) = output_dict["summary"]
         networks = {"teacher": teacher, "student": student}

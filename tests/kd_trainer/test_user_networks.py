@@ -11,6 +11,7 @@ from user_models import TAPS, model, saved
 
 from kd_trainer import export, methods, networks, training
 from kd_trainer.errors import ConfigError
+from kd_trainer.labels import FINE_LABELS
 from kd_trainer.networks import user
 from kd_trainer.networks.taps import TapError, differentiable, tap_shapes, tapped
 from kd_trainer.recipe import Recipe
@@ -346,7 +347,7 @@ def test_a_users_student_learns_from_a_users_teacher(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, teacher.get_weights(), strict=True))
     assert all(np.isfinite(row["loss"]) for row in history)
     images = sample("test", 4).images
-    export.export(trained, str(tmp_path / "out" / "Format-Serving"))
+    export.export(trained, str(tmp_path / "out" / "Format-Serving"), FINE_LABELS)
     np.testing.assert_allclose(
         export.load(str(tmp_path / "out"))(images), trained(images), rtol=1e-5
     )

@@ -16,6 +16,7 @@ from components.cifar100_example_gen.sample import SAMPLE
 from components.distill_trainer.executor import Executor
 from kd_trainer.errors import ConfigError
 from kd_trainer.export import export, load
+from kd_trainer.labels import FINE_LABELS
 from kd_trainer.methods import label
 from kd_trainer.networks import build
 from pipeline.config import resolve_method
@@ -47,7 +48,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     keras.utils.set_random_seed(9)
     teacher = build("resnet8", 100)
     model = artifact(standard_artifacts.Model, folder / "teacher")
-    export(teacher, f"{model.uri}/Format-Serving")
+    export(teacher, f"{model.uri}/Format-Serving", FINE_LABELS)
     return Inputs({"examples": [examples], "schema": [schema], "teacher": [model]}, teacher)
 
 
