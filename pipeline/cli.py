@@ -56,6 +56,12 @@ def _methods(options: argparse.Namespace) -> int:
     return methods_command.show_method(options.name)
 
 
+def _report(options: argparse.Namespace) -> int:
+    from pipeline import report_command
+
+    return report_command.report(options.run, options.workdir)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tfx-distill",
@@ -81,13 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
     )
-    run.add_argument(
-        "--workdir",
-        type=Path,
-        default=Path("workdir"),
-        metavar="DIR",
-        help="where everything is written (default: workdir)",
-    )
+    _add_workdir(run, "where everything is written (default: workdir)")
     run.add_argument(
         "--dry-run",
         action="store_true",
@@ -102,7 +102,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
     methods.set_defaults(command=_methods)
+    report = commands.add_parser(
+        "report",
+        help="print where a run's report is",
+        description="Prints the path of a run's report, a page that opens in any browser.",
+    )
+    report.add_argument(
+        "run", nargs="?", metavar="RUN", help="a run's id, as its report names it (default: the newest)"
+    )
+    _add_workdir(report, "where the run wrote (default: workdir)")
+    report.set_defaults(command=_report)
     return parser
+
+
+def _add_workdir(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--workdir", type=Path, default=Path("workdir"), metavar="DIR", help=text
+    )
 
 
 if __name__ == "__main__":

@@ -20,11 +20,20 @@ def libraries() -> dict[str, str]:
 def code(*modules: str) -> str:
     """Returns a hash of modules, of all of our own that they import, and of the libraries.
 
+    What lies in the folder `templates` of a package among them belongs to it.
+
     Args:
       *modules: dotted names, such as `kd_trainer.run_fn`.
     """
     digest = hashlib.sha256(repr(libraries()).encode())
-    for path in sorted(_closure(modules)):
+    sources = _closure(modules)
+    templates = {
+        path
+        for source in sources
+        if source.name == "__init__.py"
+        for path in source.parent.glob("templates/*")
+    }
+    for path in sorted(sources | templates):
         digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from components.cifar100_example_gen import download, output, reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.errors import ConfigError
-from pipeline import fingerprint, user_networks
+from pipeline import fingerprint, store, user_networks
 from pipeline.config import RunConfig
 from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
@@ -54,7 +54,7 @@ class Plan:
     @property
     def metadata(self) -> Path:
         """ML Metadata's SQLite file, one for the workdir."""
-        return self.workdir / "metadata.sqlite"
+        return self.workdir / store.FILE_NAME
 
     @property
     def push_directory(self) -> Path:

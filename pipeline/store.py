@@ -4,6 +4,9 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
+FILE_NAME = "metadata.sqlite"
+"""The SQLite file in a workdir."""
+
 
 def sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
     """Returns the connection to a SQLite file; it and its folder are made when first used.

@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 360, 216
+WIDTH, HEIGHT = 280, 180
 """One size for every chart: cards of a grid that are about as wide on a phone as on a desk."""
 
-LEFT, RIGHT, TOP, BOTTOM = 46, 348, 16, 186
+LEFT, RIGHT, TOP, BOTTOM = 44, 262, 16, 148
 """The plot's edges within it."""
 
 

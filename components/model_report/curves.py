@@ -29,7 +29,11 @@ def charts(network: str, history: Sequence[Row]) -> list[LineChart]:
                 line
                 for line in (
                     Line("training", network, _points(history, quantity)),
-                    Line("validation", f"{network} validation", _points(history, f"val_{quantity}")),
+                    Line(
+                        "validation",
+                        f"{network} validation",
+                        _points(history, _VALIDATION + quantity),
+                    ),
                 )
                 if line.known
             ],

@@ -31,18 +31,28 @@ def size(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """Returns such as `0.42×`."""
-    return f"{value:.3g}×"
+    """Returns such as `0.420×`."""
+    return f"{_three_digits(value)}×"
+
+
+def clock(seconds: float) -> str:
+    """Returns such as `1:05`, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,}:{rest:02}"
 
 
 def nats(value: float) -> str:
     """Returns such as `0.123 nats`."""
-    return f"{value:.3g} nats"
+    return f"{_three_digits(value)} nats"
 
 
 def milliseconds(value: float) -> str:
     """Returns such as `1.21 ms`."""
-    return f"{value:.3g} ms"
+    return f"{_three_digits(value)} ms"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _signed(value: float, digits: int) -> str:
@@ -63,6 +73,7 @@ UNITS: dict[str, Callable[[float], str]] = {
 FILTERS: dict[str, Callable[..., str]] = {
     **UNITS,
     "percent": percent,
+    "clock": clock,
     "milliseconds": milliseconds,
     "signed": lambda value: _signed(100 * value, 0),
     "unit": lambda value, unit: UNITS[unit](value),

@@ -11,8 +11,9 @@ from tfx.utils import io_utils
 from components.model_report import formats
 from components.model_report.run import Run
 
-NODE_WIDTH, NODE_HEIGHT = 136, 86
-_GAP, _ROW = 20, 108
+NODE_WIDTH, NODE_HEIGHT = 140, 86
+_GAP, _ROW = 21, 108
+ARROW = 5
 WIDTH, HEIGHT = 7 * NODE_WIDTH + 6 * _GAP, _ROW + NODE_HEIGHT
 
 # Column and row of each artifact; one that stands alone in its column stands between the rows.
@@ -27,7 +28,7 @@ _PLACES = {
     "decision": (5, 0.5),
     "pushed_model": (6, 0.5),
 }
-_TITLES = {"examples": "data", "pushed_model": "pushed model"}
+_TITLES = {"examples": "data", "pushed_model": "pushed"}
 _EDGES = [
     ("examples", "schema"),
     ("schema", "teacher"),
@@ -116,7 +117,7 @@ def _facts(run: Run) -> dict[str, list[str]]:
             top1["teacher"],
             f"imported, {_short(imported)}" if imported else f"seed {run.record['config']['seed']}",
         ],
-        "baseline": [run.networks["baseline"], top1["baseline"]],
+        "baseline": [*run.networks["baseline"].split(", ", 1), top1["baseline"]],
         "student": [*run.networks["student"].split(", ", 1), top1["student"]],
         "evaluation": ["on the test split"],
         "profile": [f"{len(profile.networks)} networks", f"{len(run.labels):,} images"],
@@ -145,7 +146,7 @@ def _edge(source: Node, target: Node) -> str:
     x, y = source.x + NODE_WIDTH, source.y + NODE_HEIGHT / 2
     end, level = target.x, target.y + NODE_HEIGHT / 2
     middle = end - _GAP / 2
-    return f"M{x} {y}H{end - _GAP}C{middle} {y} {middle} {level} {end} {level}"
+    return f"M{x} {y}H{end - _GAP}C{middle} {y} {middle} {level} {end - ARROW} {level}"
 
 
 def _short(digest: str) -> str:

@@ -48,6 +48,9 @@ def test_a_copy_has_the_same_fingerprint(checkout, monkeypatch):
         ("components.cifar100_example_gen.executor", "kd_trainer/labels.py", True),
         ("components.cifar100_example_gen.executor", "kd_trainer/training.py", False),
         ("components.baseline_selector.executor", "components/serving_versions.py", True),
+        ("components.model_report.executor", "components/model_report/page.py", True),
+        ("components.model_report.executor", "components/model_report/templates/report.css", True),
+        ("components.anomaly_gate.executor", "components/model_report/templates/report.css", False),
     ],
 )
 def test_an_edit_is_seen_where_it_matters(checkout, module, edited, changes):
