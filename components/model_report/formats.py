@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from markupsafe import Markup
 from rich.filesize import decimal
 
 
@@ -41,6 +42,11 @@ def clock(seconds: float) -> str:
     return f"{minutes:,}:{rest:02}"
 
 
+def breakable(name: str) -> Markup:
+    """Returns a name that may be broken after each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))  # escapes the parts
+
+
 def nats(value: float) -> str:
     """Returns such as `0.123 nats`."""
     return f"{_three_digits(value)} nats"
@@ -72,6 +78,7 @@ UNITS: dict[str, Callable[[float], str]] = {
 
 FILTERS: dict[str, Callable[..., str]] = {
     **UNITS,
+    "breakable": breakable,
     "percent": percent,
     "clock": clock,
     "milliseconds": milliseconds,

@@ -115,7 +115,7 @@ def _facts(run: Run) -> dict[str, list[str]]:
         "teacher": [
             run.networks["teacher"],
             top1["teacher"],
-            f"imported, {_short(imported)}" if imported else f"seed {run.record['config']['seed']}",
+            f"imported {imported[:8]}…" if imported else f"seed {run.record['config']['seed']}",
         ],
         "baseline": [*run.networks["baseline"].split(", ", 1), top1["baseline"]],
         "student": [*run.networks["student"].split(", ", 1), top1["student"]],

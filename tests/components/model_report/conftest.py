@@ -82,7 +82,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
         made["run_record"].uri,
         ours.RunRecord.FILE_NAME,
         {
-            "command": ["tfx-distill", "run", "--preset", "quick", "--set", OVERRIDES[3]],
+            "command": ["tfx-distill", "run", "--preset", "quick", "--set", OVERRIDES[2]],
             "config": config.model_dump(mode="json"),
             "code": {"revision": "67d9c0e" + "0" * 33, "modified": False, "fingerprint": "f" * 64},
             "environment": {
