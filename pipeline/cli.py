@@ -108,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints the path of a run's report, a page that opens in any browser.",
     )
     report.add_argument(
-        "run", nargs="?", metavar="RUN", help="a run's id, as its report names it (default: the newest)"
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="a run's id (default: the newest run)",
     )
     _add_workdir(report, "where the run wrote (default: workdir)")
     report.set_defaults(command=_report)
@@ -116,9 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_workdir(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument(
-        "--workdir", type=Path, default=Path("workdir"), metavar="DIR", help=text
-    )
+    parser.add_argument("--workdir", type=Path, default=Path("workdir"), metavar="DIR", help=text)
 
 
 if __name__ == "__main__":

@@ -117,18 +117,24 @@ def run(trained: dict[str, Artifact], tmp_path: Path) -> dict[str, Artifact]:
     return copies
 
 
+def write_report(run: dict[str, Artifact], folder: Path) -> Path:
+    page = ours.ReportPage()
+    page.uri = str(folder / "report")
+    context = base_executor.BaseExecutor.Context(pipeline_run_id=RUN_ID)
+    Executor(context).Do({key: [one] for key, one in run.items()}, {"report": [page]}, {})
+    return Path(page.uri) / ours.ReportPage.FILE_NAME
+
+
 @pytest.fixture
 def report(tmp_path: Path) -> Callable[[dict[str, Artifact]], Path]:
     """Runs the component's executor on a run's artifacts; returns the page's path."""
+    return lambda run: write_report(run, tmp_path)
 
-    def report(run: dict[str, Artifact]) -> Path:
-        page = ours.ReportPage()
-        page.uri = str(tmp_path / "report")
-        context = base_executor.BaseExecutor.Context(pipeline_run_id=RUN_ID)
-        Executor(context).Do({key: [one] for key, one in run.items()}, {"report": [page]}, {})
-        return Path(page.uri) / ours.ReportPage.FILE_NAME
 
-    return report
+@pytest.fixture(scope="session")
+def page(trained: dict[str, Artifact], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the run that was blessed."""
+    return write_report(trained, tmp_path_factory.mktemp("page"))
 
 
 def _train(made: dict[str, Any], config: Any) -> None:

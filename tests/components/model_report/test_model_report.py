@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_headings_are_in_order_and_links_lead_somewhere(run, report):
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     identities = [value for _, name, value in page.attributes if name == "id"]
     assert len(identities) == len(set(identities))
     links = {value[1:] for tag, name, value in page.attributes if (tag, name) == ("a", "href")}

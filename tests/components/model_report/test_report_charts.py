@@ -3,12 +3,16 @@ import pytest
 from components.model_report.charts import BOTTOM, LEFT, RIGHT, TOP, Line, LineChart, ticks
 from components.model_report.curves import accuracies, charts
 
-HINT = [{"stage": "hint", "epoch": 1, "seconds": 1.0, "learning_rate": 0.1, "loss": 4.0, "hint": 4.0}]
+
+def row(stage, epoch, **logs):
+    return {"stage": stage, "epoch": epoch, "seconds": 1.0, "learning_rate": 0.1 / epoch, **logs}
+
+
+HINT = [row("hint", 1, loss=4.0, hint=4.0)]
 TASK = [
-    {"stage": "task", "epoch": epoch, "seconds": 1.0, "learning_rate": 0.1 / epoch, "accuracy": top1,
-     "loss": 3.0 / epoch, "task": 2.0 / epoch, "val_accuracy": top1 - 0.1, "val_task": 2.5 / epoch}
+    row("task", epoch, accuracy=top1, loss=3 / epoch, task=2 / epoch, val_accuracy=top1 - 0.1)
     for epoch, top1 in [(1, 0.5), (2, 0.6), (3, 0.8)]
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
