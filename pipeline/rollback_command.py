@@ -10,16 +10,18 @@ from components.serving_versions import versions, withdrawn_path
 from kd_trainer.errors import ConfigError
 from pipeline import withdrawal
 from pipeline import workdir as run_workdir
-from pipeline.store import sqlite
 
 
-def rollback(workdir: Path, name: str | None, reason: str, last: bool) -> int:
+def rollback(
+    store: metadata_store.MetadataStore, workdir: Path, name: str | None, reason: str, last: bool
+) -> int:
     """Takes the newest version out of service; the one before it is in service again.
 
     A rollback that was killed once its version had been moved is finished, and no other version is
     withdrawn; one that was killed before that is done anew.
 
     Args:
+      store: ML Metadata.
       workdir: of the runs that pushed.
       name: the pipeline's; None where the workdir's runs are all of one.
       reason: why, for the record.
@@ -34,14 +36,7 @@ def rollback(workdir: Path, name: str | None, reason: str, last: bool) -> int:
         folder cannot be moved.
     """
     workdir = workdir.absolute()
-    metadata = workdir / "metadata.sqlite"
-    if not metadata.is_file():
-        raise ConfigError(
-            f"Nothing has been pushed from the workdir {str(workdir)!r}: it has no "
-            f"{metadata.name}. Give the workdir of the run that pushed with --workdir."
-        )
     with run_workdir.in_use(workdir):
-        store = metadata_store.MetadataStore(sqlite(metadata))
         name, pushes = _pipeline(store, name)
         # Where the newest push went; push.directory may have been another one before.
         directory = os.path.dirname(withdrawal.destination(pushes[-1]))

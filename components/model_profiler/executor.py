@@ -13,7 +13,7 @@ from components import profile
 from components.artifacts import LiteModels, ModelProfile
 from components.model_profiler import latency, served
 from components.profile import NetworkProfile, Profile
-from kd_trainer import labels as label_names
+from kd_trainer.labels import class_names, superclass_names
 from kd_trainer import metrics
 
 Artifacts = dict[str, list[Artifact]]
@@ -49,12 +49,9 @@ class Executor(base_executor.BaseExecutor):
         seconds = latency.in_turns(
             {name: partial(network.predict, one_image) for name, network in networks.items()}
         )
-        classes, superclasses = label_names.names(
-            predictions["teacher"].shape[1], int(coarse_labels.max()) + 1
-        )
         measured = Profile(
-            class_names=classes,
-            superclass_names=superclasses,
+            class_names=list(class_names(predictions["teacher"].shape[1])),
+            superclass_names=list(superclass_names(int(coarse_labels.max()) + 1)),
             networks={
                 name: NetworkProfile(
                     top1=metrics.top_k_accuracy(found, test.labels),

@@ -58,6 +58,9 @@ def test_a_copy_has_the_same_fingerprint(checkout, monkeypatch):
             "components/atomic_pusher/templates/model_card.md.j2",
             False,
         ),
+        ("components.model_report.executor", "components/model_report/page.py", True),
+        ("components.model_report.executor", "components/model_report/templates/report.css", True),
+        ("components.anomaly_gate.executor", "components/model_report/templates/report.css", False),
     ],
 )
 def test_an_edit_is_seen_where_it_matters(checkout, module, edited, changes):

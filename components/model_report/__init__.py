@@ -1,0 +1,1 @@
+"""Writes a run down on one HTML page."""

@@ -1,0 +1,37 @@
+"""What ModelReport runs."""
+
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact
+
+from components.artifacts import ReportPage
+from components.model_report import page, run
+
+Artifacts = dict[str, list[Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads the run's artifacts and writes the page."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Writes `report.html`.
+
+        Args:
+          input_dict: what `ModelReport` takes, one artifact each.
+          output_dict: `report`.
+          exec_properties: not read.
+
+        Raises:
+          DataError: the predictions are not of the examples' split `test`.
+        """
+        artifacts = {key: artifact for key, [artifact] in input_dict.items()}
+        run_id = (self._context and self._context.pipeline_run_id) or ""
+        html = page.render(run.read(artifacts), run_id)
+        (report,) = output_dict["report"]
+        path = Path(report.uri) / ReportPage.FILE_NAME
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")

@@ -1,0 +1,174 @@
+"""The options of the command line."""
+
+import argparse
+from pathlib import Path
+
+from pipeline import commands
+
+_Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_EXIT_STATUS = """\
+exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
+2 bad usage, configuration or data, 1 anything else"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands; `command` is what a command's options are given to."""
+    whole = argparse.ArgumentParser(
+        prog="tfx-distill",
+        description="Distils a large image classifier into a small one, gates it, pushes it.",
+    )
+    add_to = whole.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(add_to)
+    _add_methods(add_to)
+    _add_readers(add_to)
+    _add_predict(add_to)
+    _add_rollback(add_to)
+    return whole
+
+
+def _add_run(add_to: _Commands) -> None:
+    run = add_to.add_parser(
+        "run",
+        help="run the pipeline on this machine",
+        description="Runs the pipeline on this machine: data, teacher, baseline, student, gate, "
+        "push. What an earlier run in the workdir did already is reused.",
+        epilog=_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("--preset", default="quick", help="what to start from (default: quick)")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, such as method.name=fitnet; may be given many times",
+    )
+    run.add_argument(
+        "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
+    )
+    _add_workdir(run, "where everything is written")
+    _add_metadata(run)
+    run.add_argument(
+        "--rebaseline",
+        action="store_true",
+        help="push over the version in service: what is compared with it is no bound",
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, print the resolved configuration and the graph, run nothing",
+    )
+    run.set_defaults(command=commands.run)
+
+
+def _add_methods(add_to: _Commands) -> None:
+    methods = add_to.add_parser(
+        "methods",
+        help="list the distillation methods, or print a method's page",
+        description="Lists the distillation methods by category, or prints the page of one: the "
+        "idea, the formula, the presets and where they come from, the traps.",
+    )
+    methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
+    methods.set_defaults(command=commands.methods)
+
+
+def _add_readers(add_to: _Commands) -> None:
+    """Adds the commands that read ML Metadata and run nothing."""
+    a_run = "a run's id, see `runs`, or a version that it pushed"
+    runs = add_to.add_parser(
+        "runs", help="list the runs", description="Lists the runs and how they ended."
+    )
+    runs.set_defaults(command=commands.runs)
+    explain = add_to.add_parser(
+        "explain",
+        help="what the gate decided of a run, bound by bound",
+        description="Prints what the gate decided of a run: every bound with what was found.",
+    )
+    explain.add_argument("run", nargs="?", metavar="RUN", help=f"{a_run} (default: the newest)")
+    explain.set_defaults(command=commands.explain)
+    report = add_to.add_parser(
+        "report",
+        help="where the report of a run is",
+        description="Prints the path of a run's report, a page that opens in any browser.",
+    )
+    report.add_argument("run", nargs="?", metavar="RUN", help=f"{a_run} (default: the newest)")
+    report.set_defaults(command=commands.report)
+    lineage = add_to.add_parser(
+        "lineage",
+        help="where a pushed version comes from",
+        description="Walks from a pushed version back to its gate, student, method, teacher, data, "
+        "code and environment.",
+    )
+    lineage.add_argument("version", nargs="?", metavar="VERSION", help="default: the newest")
+    lineage.add_argument("--name", help="look at this pipeline's versions alone")
+    lineage.set_defaults(command=commands.lineage)
+    diff = add_to.add_parser(
+        "diff",
+        help="what changed between two runs",
+        description="Compares the configuration, data, code, environment and results of two runs.",
+    )
+    diff.add_argument("a", metavar="A", help=a_run)
+    diff.add_argument("b", metavar="B", help="another one")
+    diff.set_defaults(command=commands.diff)
+    for reader in (runs, explain, lineage, diff):
+        reader.add_argument("--json", action="store_true", help="print a JSON document")
+    for reader in (runs, explain, report, lineage, diff):
+        _add_workdir(reader, "of the runs")
+        _add_metadata(reader)
+
+
+def _add_predict(add_to: _Commands) -> None:
+    predict = add_to.add_parser(
+        "predict",
+        help="ask a pushed student what images show",
+        description="Prints what the newest pushed student says of images: the class, and the "
+        "five most probable ones.",
+    )
+    predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a PNG, JPEG, GIF or BMP file"
+    )
+    _add_workdir(predict, "of the run that pushed it")
+    which = predict.add_mutually_exclusive_group()
+    which.add_argument("--name", help="the pipeline, where several have pushed")
+    which.add_argument(
+        "--model", type=Path, metavar="DIR", help="a SavedModel instead of the newest pushed one"
+    )
+    predict.add_argument("--json", action="store_true", help="print a JSON document")
+    predict.set_defaults(command=commands.predict)
+
+
+def _add_rollback(add_to: _Commands) -> None:
+    rollback = add_to.add_parser(
+        "rollback",
+        help="take the newest pushed version out of service",
+        description="Takes the newest pushed version out of service, so that the one before it "
+        "is the newest again, and records it in ML Metadata. The version is moved to .withdrawn "
+        "beside the others; the gate does not let it into service again.",
+    )
+    _add_workdir(rollback, "of the run that pushed it")
+    _add_metadata(rollback)
+    rollback.add_argument("--name", help="the pipeline, where several have pushed")
+    rollback.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    rollback.add_argument(
+        "--last", action="store_true", help="even if nothing is in service without it"
+    )
+    rollback.set_defaults(command=commands.rollback)
+
+
+def _add_workdir(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("workdir"),
+        metavar="DIR",
+        help=f"{text} (default: workdir)",
+    )
+
+
+def _add_metadata(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--metadata",
+        metavar="WHERE",
+        help="ML Metadata: a SQLite file, or mysql://USER@HOST:PORT/DATABASE with the password in "
+        "the environment variable MYSQL_PWD (default: metadata.sqlite in the workdir)",
+    )

@@ -1,0 +1,100 @@
+"""What the commands do with their options. What takes long to import is imported by whom it takes."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pipeline import run_command
+
+if TYPE_CHECKING:
+    from ml_metadata import metadata_store
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the pipeline, or checks that it could run."""
+    from pipeline import store
+
+    overrides = list(options.set)
+    if options.data is not None:
+        overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+    if options.rebaseline:
+        overrides.append("gate.rebaseline=true")
+    command = run_command.dry_run if options.dry_run else run_command.run
+    metadata = store.connect(options.metadata) if options.metadata else None
+    return command(options.preset, overrides, options.workdir, metadata)
+
+
+def methods(options: argparse.Namespace) -> int:
+    """Lists the methods, or prints the page of one."""
+    _silence_tensorflow()
+    from pipeline import methods_command
+
+    if options.name is None:
+        return methods_command.list_methods()
+    return methods_command.show_method(options.name)
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Asks a pushed student."""
+    _silence_tensorflow()
+    from pipeline import predict_command
+
+    model = options.model or predict_command.newest(options.workdir, options.name)
+    return predict_command.predict(options.images, model, as_json=options.json)
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Takes the newest version out of service."""
+    from pipeline import rollback_command
+
+    return rollback_command.rollback(
+        _metadata(options), options.workdir, options.name, options.reason, options.last
+    )
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Prints a decision."""
+    from pipeline import explain_command
+
+    return explain_command.show(_metadata(options), options.run, options.json)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Prints where a report is."""
+    from pipeline import report_command
+
+    return report_command.show(_metadata(options), options.run)
+
+
+def lineage(options: argparse.Namespace) -> int:
+    """Prints where a version comes from."""
+    from pipeline import lineage_command
+
+    return lineage_command.show(_metadata(options), options.version, options.name, options.json)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """Lists the runs."""
+    from pipeline import runs_command
+
+    return runs_command.show(_metadata(options), options.json)
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compares two runs."""
+    from pipeline import diff_command
+
+    return diff_command.show(_metadata(options), options.a, options.b, options.json)
+
+
+def _silence_tensorflow() -> None:
+    # TensorFlow, which Keras loads, reports as errors that there is no GPU.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def _metadata(options: argparse.Namespace) -> "metadata_store.MetadataStore":
+    from pipeline import store
+
+    return store.read(store.connect(options.metadata or str(options.workdir / store.FILE_NAME)))

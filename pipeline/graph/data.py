@@ -1,0 +1,64 @@
+"""The nodes that record the run, and bring the data in once it is found to be in order."""
+
+from typing import NamedTuple
+
+from tfx.components import ExampleValidator, StatisticsGen
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.types import BaseChannel
+
+from components.anomaly_gate.component import AnomalyGate
+from components.cifar100_example_gen.component import Cifar100ExampleGen
+from components.run_recorder.component import RunRecorder
+from pipeline import fingerprint, run_record
+from pipeline.plan import Plan
+
+
+class DataNodes(NamedTuple):
+    """In the order in which they run."""
+
+    recorder: RunRecorder
+    example_gen: Cifar100ExampleGen
+    statistics_gen: StatisticsGen
+    schema_gen: ImportSchemaGen
+    validator: ExampleValidator
+    anomaly_gate: AnomalyGate
+
+    @property
+    def run_record(self) -> BaseChannel:
+        """The run's configuration, command, code and environment."""
+        return self.recorder.outputs["run_record"]
+
+    @property
+    def examples(self) -> BaseChannel:
+        """The images and labels of all splits."""
+        return self.example_gen.outputs["examples"]
+
+    @property
+    def schema(self) -> BaseChannel:
+        """What they must look like."""
+        return self.schema_gen.outputs["schema"]
+
+
+def data_nodes(plan: Plan) -> DataNodes:
+    """Returns the nodes; what uses the data waits for `anomaly_gate`."""
+    data = plan.config.data
+    recorder = RunRecorder(run=run_record.document(plan.config, plan.command))
+    example_gen = Cifar100ExampleGen(
+        source=plan.source,
+        data_fingerprint=plan.data_fingerprint,
+        eval_fraction=data.eval_fraction,
+        limit=data.limit,
+        code_fingerprint=fingerprint.code("components.cifar100_example_gen.executor"),
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = ImportSchemaGen(schema_file=str(plan.imported_schema))
+    for first in (example_gen, schema_gen):
+        first.add_upstream_node(recorder)
+    validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    anomaly_gate = AnomalyGate(
+        anomalies=validator.outputs["anomalies"],
+        code_fingerprint=fingerprint.code("components.anomaly_gate.executor"),
+    )
+    return DataNodes(recorder, example_gen, statistics_gen, schema_gen, validator, anomaly_gate)

@@ -1,0 +1,56 @@
+"""The nodes that put the student into service, and write the run down."""
+
+from typing import NamedTuple
+
+from components.atomic_pusher.component import AtomicPusher
+from components.model_report.component import ModelReport
+from components.serving_versions import observed
+from pipeline import fingerprint
+from pipeline.graph.data import DataNodes
+from pipeline.graph.judging import JudgingNodes
+from pipeline.graph.training import TrainingNodes
+from pipeline.plan import Plan
+
+
+class ServiceNodes(NamedTuple):
+    """In the order in which they run."""
+
+    pusher: AtomicPusher
+    report: ModelReport
+
+
+def service_nodes(
+    plan: Plan, data: DataNodes, training: TrainingNodes, judging: JudgingNodes
+) -> ServiceNodes:
+    """Returns the nodes; the report is written of a refused student too."""
+    decision = judging.gate.outputs["decision"]
+    profile = judging.profiler.outputs["profile"]
+    pusher = AtomicPusher(
+        model=training.student,
+        model_blessing=judging.gate.outputs["blessing"],
+        decision=decision,
+        run_record=data.run_record,
+        profile=profile,
+        lite=judging.lite,
+        push_directory=str(plan.push_directory),
+        observed_version=observed(str(plan.push_directory)),
+        code_fingerprint=fingerprint.code("components.atomic_pusher.executor"),
+    ).with_id("Pusher")
+    report = ModelReport(
+        run_record=data.run_record,
+        examples=data.examples,
+        schema=data.schema,
+        teacher=training.teacher.outputs["model"],
+        teacher_run=training.teacher.outputs.get("model_run"),
+        baseline=judging.baseline,
+        baseline_run=training.baseline.outputs["model_run"],
+        student=training.student,
+        student_run=training.distill_trainer.outputs["model_run"],
+        summary=training.distill_trainer.outputs["summary"],
+        evaluation=judging.evaluator.outputs["evaluation"],
+        profile=profile,
+        decision=decision,
+        pushed_model=pusher.outputs["pushed_model"],
+        code_fingerprint=fingerprint.code("components.model_report.executor"),
+    )
+    return ServiceNodes(pusher, report)

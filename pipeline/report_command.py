@@ -1,0 +1,59 @@
+"""The command `tfx-distill report`: where the page of a run is."""
+
+from pathlib import Path
+
+from ml_metadata import metadata_store
+
+from kd_trainer.errors import ConfigError
+from pipeline import pushes
+from pipeline.history import History, Run
+
+# `components.artifacts.ReportPage`, which is not imported: that would load TFX.
+REPORT_PAGE, _FILE_NAME = "components.ReportPage", "report.html"
+
+
+def show(store: metadata_store.MetadataStore, run_id: str | None) -> int:
+    """Prints the path of a run's page.
+
+    Args:
+      store: ML Metadata.
+      run_id: the run's id, or a version that it pushed; None for the newest that has a page.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      ConfigError: there is no run, no such run, it did not come as far as its page, or the page is
+        no longer there.
+    """
+    history = History(store)
+    run = pushes.find_run(history, run_id) if run_id else _newest(history)
+    page = path(run)
+    if page is None:
+        raise ConfigError(
+            f"The run {run.id!r} did not come as far as its report. Its log in logs/ says why; "
+            "run the same again, and it goes on from there."
+        )
+    if not page.is_file():
+        raise ConfigError(
+            f"The report of the run {run.id!r} was {str(page)!r} and is no longer there. "
+            "Run the same again with another --workdir to have it made anew."
+        )
+    print(page)
+    return 0
+
+
+def path(run: Run) -> Path | None:
+    """Returns where a run's page was written; None if the run did not come so far."""
+    artifact = run.output(REPORT_PAGE)
+    return Path(artifact.uri, _FILE_NAME) if artifact else None
+
+
+def _newest(history: History) -> Run:
+    with_page = [run for run in history.runs if path(run)]
+    if not with_page:
+        raise ConfigError(
+            f"None of the {len(history.runs)} runs came as far as its report. Their logs in logs/ "
+            "say why."
+        )
+    return with_page[-1]
