@@ -2,10 +2,12 @@
 
 import argparse
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from pipeline import commands
 
-_Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+# What `add_subparsers` returns; argparse has no public name for it.
+_Commands: TypeAlias = Any
 _EXIT_STATUS = """\
 exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
 2 bad usage, configuration or data, 1 anything else"""

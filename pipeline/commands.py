@@ -1,4 +1,7 @@
-"""What the commands do with their options. What takes long to import is imported by whom it takes."""
+"""What the commands do with their options.
+
+What takes long to import is imported by those that need it.
+"""
 
 import argparse
 import os

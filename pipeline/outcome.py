@@ -7,7 +7,7 @@ from pathlib import Path
 from ml_metadata import metadata_store
 
 from components import decision, profile
-from components.artifacts import DistillationSummary
+from components.artifacts import DistillationSummary, ReportPage
 from components.decision import Decision
 from kd_trainer import methods
 from pipeline.history import History
@@ -33,11 +33,13 @@ class Outcome:
       rows: teacher, baseline, student, and the student as TFLite where that was made.
       decision: the gate's.
       pushed_to: the version that holds the student; None if it was refused.
+      report: the run's page.
     """
 
     rows: list[Row]
     decision: Decision
     pushed_to: str | None
+    report: str
 
 
 def read(plan: Plan, run_id: str) -> Outcome:
@@ -67,6 +69,7 @@ def read(plan: Plan, run_id: str) -> Outcome:
         ],
         decision=made,
         pushed_to=pushed["pushed_destination"] or None,
+        report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
     )
 
 

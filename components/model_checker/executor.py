@@ -51,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
         path.write_text(json.dumps(document, indent=1))
         # `blessed` is what TFX's InfraValidator sets, and its Pusher reads.
         blessing.set_int_custom_property("blessed", int(blessed))
+        blessing.set_int_custom_property("faults", len(found.reasons))
         blessing.set_string_custom_property("reason", reason)
         if found.max_difference is not None:
             blessing.set_float_custom_property("max_difference", found.max_difference)

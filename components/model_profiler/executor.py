@@ -13,8 +13,8 @@ from components import profile
 from components.artifacts import LiteModels, ModelProfile
 from components.model_profiler import latency, served
 from components.profile import NetworkProfile, Profile
-from kd_trainer.labels import class_names, superclass_names
 from kd_trainer import metrics
+from kd_trainer.labels import class_names, superclass_names
 
 Artifacts = dict[str, list[Artifact]]
 

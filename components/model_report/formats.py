@@ -76,6 +76,12 @@ UNITS: dict[str, Callable[[float], str]] = {
 }
 """By the unit of a bound, `components.decision.Bound.unit`."""
 
+
+def in_unit(value: float, unit: str) -> str:
+    """Returns a value in a bound's unit; what could not be measured is no number."""
+    return UNITS[unit](value) if value == value else "not a number"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     **UNITS,
     "breakable": breakable,
@@ -83,6 +89,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "clock": clock,
     "milliseconds": milliseconds,
     "signed": lambda value: _signed(100 * value, 0),
-    "unit": lambda value, unit: UNITS[unit](value),
+    "unit": in_unit,
 }
 """The formats, as the templates call them."""

@@ -4,27 +4,23 @@ from components.decision import Bound
 from components.serving_versions import same_model, withdrawn
 
 
-def answers_as_in_memory(
-    blessed: bool, max_difference: float, tolerance: float, reason: str
-) -> Bound:
+def answers_as_in_memory(faults: int, reason: str) -> Bound:
     """Says what the ModelChecker found of the exported model.
 
     Args:
-      blessed: whether it answers as the model in memory.
-      max_difference: the largest difference of a logit; NaN if it does not answer.
-      tolerance: what is due to rounding.
-      reason: what was found, in words.
+      faults: how many.
+      reason: what they are, in words.
     """
     return Bound(
         key="model_check",
-        metric=f"exported model against the one in memory ({reason})",
+        metric="faults of the exported model" + (f" ({reason})" if reason else ""),
         subject="student",
         slice="overall",
-        value=max_difference,
-        bound=tolerance,
+        value=faults,
+        bound=0,
         is_minimum=False,
-        unit="nats",
-        passed=blessed,
+        unit="count",
+        passed=not faults,
         judge="budget",
     )
 

@@ -22,9 +22,7 @@ class StudentGateSpec(component_spec.ComponentSpec):
             type=standard_artifacts.ModelEvaluation, optional=True
         ),
         "profile": component_spec.ChannelParameter(type=ModelProfile),
-        "infra_blessing": component_spec.ChannelParameter(
-            type=standard_artifacts.InfraBlessing, optional=True
-        ),
+        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
         "baseline": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "candidate": component_spec.ChannelParameter(type=standard_artifacts.Model),
     }
@@ -50,6 +48,7 @@ class StudentGate(base_component.BaseComponent):
         self,
         evaluation: BaseChannel,
         profile: BaseChannel,
+        infra_blessing: BaseChannel,
         baseline: BaseChannel,
         candidate: BaseChannel,
         gate: str,
@@ -57,7 +56,6 @@ class StudentGate(base_component.BaseComponent):
         observed_version: str,
         code_fingerprint: str,
         teacher_evaluation: BaseChannel | None = None,
-        infra_blessing: BaseChannel | None = None,
     ):
         """Constructs the component.
 
@@ -65,6 +63,7 @@ class StudentGate(base_component.BaseComponent):
           evaluation: `standard_artifacts.ModelEvaluation` of student and baseline, with the bounds
             as thresholds.
           profile: `components.ModelProfile`.
+          infra_blessing: `standard_artifacts.InfraBlessing` of the ModelChecker.
           baseline: `standard_artifacts.Model` of the BaselineSelector.
           candidate: `standard_artifacts.Model`, the student.
           gate: the configuration's section `gate`, a JSON document.
@@ -74,7 +73,6 @@ class StudentGate(base_component.BaseComponent):
           code_fingerprint: a hash of the code; a new one makes TFX's cache miss.
           teacher_evaluation: `standard_artifacts.ModelEvaluation` of student and teacher; must be
             given where `min_teacher_share` is.
-          infra_blessing: `standard_artifacts.InfraBlessing` of the ModelChecker.
         """
         spec = StudentGateSpec(
             evaluation=evaluation,

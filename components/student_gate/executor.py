@@ -28,8 +28,8 @@ class Executor(base_executor.BaseExecutor):
         """Writes `decision.json`, and the blessing as TFX's Evaluator does.
 
         Args:
-          input_dict: `evaluation`, `profile`, `baseline`, `candidate`; `teacher_evaluation` and
-            `infra_blessing` may be absent.
+          input_dict: `evaluation`, `profile`, `infra_blessing`, `baseline`, `candidate`;
+            `teacher_evaluation` may be absent.
           output_dict: `blessing`, `decision`.
           exec_properties: `gate`, `push_directory`; the others are not read.
 
@@ -78,19 +78,13 @@ def _accuracy(gate: dict[str, Any], input_dict: Artifacts) -> list[Bound]:
 
 def _checks(candidate: Artifact, input_dict: Artifacts, push_directory: str) -> list[Bound]:
     """Returns the checks that are always made."""
-    bounds = [checks.not_withdrawn(path_utils.serving_model_dir(candidate.uri), push_directory)]
-    if input_dict.get("infra_blessing"):
-        (infra,) = input_dict["infra_blessing"]
-        difference = infra.get_custom_property("max_difference")
-        bounds.append(
-            checks.answers_as_in_memory(
-                infra.get_int_custom_property("blessed") == 1,
-                float("nan") if difference is None else difference,
-                infra.get_float_custom_property("tolerance"),
-                infra.get_string_custom_property("reason"),
-            )
-        )
-    return bounds
+    (infra,) = input_dict["infra_blessing"]
+    return [
+        checks.not_withdrawn(path_utils.serving_model_dir(candidate.uri), push_directory),
+        checks.answers_as_in_memory(
+            infra.get_int_custom_property("faults"), infra.get_string_custom_property("reason")
+        ),
+    ]
 
 
 def _bless(blessing: Artifact, blessed: bool, candidate: Artifact, baseline: Artifact) -> None:

@@ -91,7 +91,8 @@ def shown_outcome(change, **fields):
     ]
     console = Console(file=io.StringIO(), width=100, color_system=None)
     pushed_to = "/serving/quick/18" if passed else None
-    show_outcome(console, Outcome(rows, Decision(**{**made, **fields}), pushed_to))
+    outcome = Outcome(rows, Decision(**{**made, **fields}), pushed_to, "/workdir/report.html")
+    show_outcome(console, outcome)
     return console.file.getvalue()
 
 
@@ -105,6 +106,7 @@ def test_outcome_of_a_blessed_student():
         "Gate: top-1 minus the baseline's is 20.00%, must be at least 10.00%: pass",
         "Blessed.",
         "/serving/quick/18",
+        "Report: /workdir/report.html",
     ]:
         assert part in text
     assert "Rebaselined" not in text
