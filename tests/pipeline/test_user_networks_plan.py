@@ -137,7 +137,7 @@ def test_a_folder_is_complete_or_absent(planned, monkeypatch, tmp_path):
     own = planned.own["teacher"]
     own = user_networks.OwnNetwork(own.file, own.sha256, own.taps, own.user, tmp_path / "kept")
 
-    def killed(network, serving_dir):
+    def killed(network, serving_dir, class_names):
         Path(serving_dir).mkdir()
         raise KeyboardInterrupt
 
