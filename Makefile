@@ -1,7 +1,7 @@
 # make run: set up and run the main job. make test: set up, lint, check types, test.
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: setup run test test-fast lint format clean
+.PHONY: setup run test test-fast test-tools lint format clean
 
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
@@ -24,8 +24,25 @@ setup: .venv/.ready
 run: setup
 	.venv/bin/tfx-distill run --preset quick
 
-test: lint
+test: lint test-tools
 	.venv/bin/pytest -n 2 --dist loadfile -m "slow or not slow"
+
+# What some tests need beside Python: a database server and a browser. No service is started.
+test-tools:
+	@missing=(); \
+	[ -n "$$(PATH=$$PATH:/usr/sbin command -v mariadbd)" ] || missing+=(mariadb-server); \
+	[ -n "$$(command -v chromium)" ] || missing+=(chromium); \
+	skipped="the tests that need $${missing[*]} will be skipped"; \
+	if [ $${#missing[@]} -eq 0 ]; then :; \
+	elif [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "$$skipped: only root can install it, with apt-get"; \
+	else \
+	  echo "installing for the tests: $${missing[*]}"; \
+	  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	  { apt-get update -qq && \
+	    apt-get install -qq --no-install-recommends "$${missing[@]}"; } >/dev/null 2>&1 || \
+	    echo "$$skipped: apt-get could not install it"; \
+	fi
 
 test-fast: lint
 	.venv/bin/pytest

@@ -76,8 +76,9 @@ class _Tracer:
             **made,
             "destination": properties["pushed_destination"],
             "time": push.artifact.time.isoformat(timespec="seconds"),
-            "rebaselined_over": properties.get("rebaselined_over"),
-            "withdrawn": properties.get("withdrawn"),
+            "rebaselined_over": properties.get("rebaselined_over") or None,
+            "withdrawn": bool(properties.get("withdrawn")),
+            "withdrawn_reason": properties.get("withdrawn_reason") or None,
         }
 
     def _gate(self, blessing: Artifact, judged: list[Artifact]) -> dict[str, Any]:

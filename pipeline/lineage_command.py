@@ -56,9 +56,10 @@ def _tree(document: Mapping[str, Any]) -> Tree:
         f"{when(push['time'])} by the run {push['run']}"
     )
     tree.add(f"in {escape(push['destination'])}")
-    for key in ("rebaselined_over", "withdrawn"):
-        if push[key] is not None:
-            tree.add(f"[yellow]{key.replace('_', ' ')}[/]: {escape(str(push[key]))}")
+    if push["rebaselined_over"]:
+        tree.add(f"[yellow]rebaselined[/] over version {push['rebaselined_over']}")
+    if push["withdrawn"]:
+        tree.add(f"[red]withdrawn[/]: {escape(push['withdrawn_reason'] or 'no reason given')}")
     branch = _add(tree, "student", student, escape(student["network"]))
     if student["summary"]:
         branch.add(f"top-1 on test: {student['summary']['test']['student']['top1']:.2%}")

@@ -49,12 +49,12 @@ def run(workdir, capfd, monkeypatch):
 
 
 @pytest.fixture
-def read(workdir, capsys):
+def read(workdir, capfd):
     """Returns the document that a command prints."""
 
     def read(*command):
         assert cli.main([*command, "--json", "--workdir", str(workdir)]) == 0
-        return json.loads(capsys.readouterr().out)
+        return json.loads(capfd.readouterr().out)
 
     return read
 
@@ -141,7 +141,7 @@ def test_4_another_revision_trains_nothing(run, read, monkeypatch, tmp_path):
     assert read("lineage")["student"]["run"] == read("runs")[0]["id"]
 
 
-def test_5_another_method(run, read, workdir, capsys):
+def test_5_another_method(run, read, workdir, capfd):
     status, _ = run(method__name="fitnet")
     assert status == 0
     rows = read("runs")
@@ -160,10 +160,10 @@ def test_5_another_method(run, read, workdir, capsys):
     assert not changes["data"]
     assert changes["results"]["outcome"] == [f"pushed {old}", f"pushed {new}"]
     assert cli.main(["lineage", old, "--workdir", str(workdir)]) == 0
-    assert "soft_logits (crd)" in capsys.readouterr().out
+    assert "soft_logits (crd)" in capfd.readouterr().out
 
 
-def test_6_a_failed_run(run, read, workdir, capsys):
+def test_6_a_failed_run(run, read, workdir, capfd):
     status, _ = run(recipe__learning_rate=1e20, recipe__warmup_epochs=0)
     assert status == 1
     row = read("runs")[-1]
@@ -171,13 +171,13 @@ def test_6_a_failed_run(run, read, workdir, capsys):
     assert row["node"] in ("Trainer.teacher", "Trainer.baseline", "DistillTrainer")
     assert row["top1"] is None
     assert cli.main(["runs", "--workdir", str(workdir)]) == 0
-    assert f"failed at {row['node']}" in capsys.readouterr().out
+    assert f"failed at {row['node']}" in capfd.readouterr().out
     changes = read("diff", read("runs")[0]["id"], row["id"])["changes"]
     assert changes["config"]["recipe.learning_rate"] == [0.1, 1e20]
 
 
-def test_7_an_unknown_version_is_answered_with_the_known_ones(read, workdir, capsys):
+def test_7_an_unknown_version_is_answered_with_the_known_ones(read, workdir, capfd):
     assert cli.main(["lineage", "1", "--workdir", str(workdir)]) == 2
-    told = capsys.readouterr().err
+    told = capfd.readouterr().err
     for path in (workdir / "serving" / "quick").iterdir():
         assert path.name in told

@@ -1,5 +1,6 @@
 """A teacher and a student architecture of the user's own, through the whole pipeline."""
 
+import hashlib
 import json
 import sys
 
@@ -72,25 +73,14 @@ def test_1_they_go_through_to_service(run, folder):
     assert document["test"]["teacher"]["top1"] > 0.15
 
 
-def test_2_lineage_leads_to_the_users_file(folder):
-    from ml_metadata import metadata_store
-
-    from pipeline.store import sqlite
-
-    store = metadata_store.MetadataStore(sqlite(folder / "workdir" / "metadata.sqlite"))
-    [distillation] = store.get_executions_by_type(
-        "components.distill_trainer.component.DistillTrainer"
-    )
-    inputs = store.get_events_by_execution_ids([distillation.id])
-    [teacher] = [
-        artifact
-        for artifact in store.get_artifacts_by_id(
-            [event.artifact_id for event in inputs if event.type == event.INPUT]
-        )
-        if artifact.type == "Model"
-    ]
-    assert teacher.custom_properties["file"].string_value == str(folder / "teacher.keras")
-    assert json.loads(teacher.custom_properties["taps"].string_value) == TAPS
+def test_2_lineage_leads_to_the_users_file(folder, capfd):
+    assert cli.main(["lineage", "--json", "--workdir", str(folder / "workdir")]) == 0
+    teacher = json.loads(capfd.readouterr().out)["teacher"]
+    file = folder / "teacher.keras"
+    assert teacher["origin"] == "imported"
+    assert teacher["file"] == str(file)
+    assert teacher["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert json.loads(teacher["taps"]) == TAPS
 
 
 def test_3_unchanged_files_train_nothing(run):

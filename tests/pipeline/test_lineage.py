@@ -36,7 +36,9 @@ def test_a_version_leads_back_to_everything(writer):
     run = pushed(writer)
     document = traced(writer)
     assert document["version"] == "100"
-    assert document["push"]["destination"] == "/quick/100"
+    push = document["push"]
+    assert push["destination"] == "/quick/100"
+    assert (push["rebaselined_over"], push["withdrawn"]) == (None, False)
     student = document["student"]
     assert student["method"] == METHOD
     assert (student["network"], student["recipe"], student["seed"]) == ("resnet8", RECIPE, 3)
@@ -92,14 +94,15 @@ def test_an_imported_teacher_and_a_champion(writer):
     imported = {"file": "/me/big.keras", "sha256": "c" * 64, "taps": '{"stage1": "conv"}'}
     run.train(teacher=imported)
     run.judge(champion="90")
-    run.push("100", rebaselined_over="90", withdrawn="it sees cats everywhere")
+    run.push("100", rebaselined_over="90", withdrawn=1, withdrawn_reason="it sees cats")
     document = traced(writer)
     teacher = document["teacher"]
     assert {key: teacher[key] for key in imported} == imported
     assert teacher["origin"] == "imported"
     assert document["baseline"]["champion_version"] == "90"
     assert document["push"]["rebaselined_over"] == "90"
-    assert document["push"]["withdrawn"] == "it sees cats everywhere"
+    assert document["push"]["withdrawn"] is True
+    assert document["push"]["withdrawn_reason"] == "it sees cats"
     # A run from before there were records.
     assert document["runs"]["1"]["code"] is None
 
@@ -145,12 +148,13 @@ def test_what_is_not_there_is_answered_with_what_is(writer, tmp_path, capsys, ar
 
 
 def test_the_tree_says_it_all(writer, tmp_path, capsys):
-    pushed(writer, withdrawn="it sees [red] everywhere")
+    pushed(writer, rebaselined_over="90", withdrawn=1, withdrawn_reason="it sees [red]")
     assert cli.main(["lineage", "--workdir", str(tmp_path)]) == 0
     tree = capsys.readouterr().out
     for part in (
         "version 100",
-        "withdrawn: it sees [red] everywhere",
+        "rebaselined over version 90",
+        "withdrawn: it sees [red]",
         "soft_logits (crd)",
         "temperature 2.0",
         "resnet20",
