@@ -10,6 +10,7 @@ import yaml
 
 from kd_trainer.errors import UserError
 from pipeline import run_command
+from pipeline.cluster import parser as kubeflow_parser
 
 _EXIT_STATUS = """\
 exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
     methods.set_defaults(command=_methods)
+    kubeflow_parser.add(commands)
     return parser
 
 
