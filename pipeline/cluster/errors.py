@@ -23,8 +23,8 @@ PORT_FORWARD = "kubectl port-forward -n kubeflow svc/ml-pipeline 8888"
 _REMEDIES = {
     HTTPStatus.BAD_REQUEST: "The server does not take what was asked for",
     HTTPStatus.UNAUTHORIZED: "The server wants to know who you are: put a token into "
-    f"{TOKEN} (or its file's path into {TOKEN_FILE}), or a session's cookie into {COOKIES}. What "
-    "was taken before has expired",
+    f"{TOKEN}, the path of a file with one into {TOKEN_FILE}, or a session's cookie into "
+    f"{COOKIES}; what is there now is wrong or has expired",
     HTTPStatus.FORBIDDEN: "You may not do that: check --namespace and whose token or cookie you "
     "give, and ask whoever runs the cluster for the right",
     HTTPStatus.NOT_FOUND: "What was asked for is not there; somebody may have just deleted it",

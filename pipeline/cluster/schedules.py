@@ -33,20 +33,19 @@ def put(service: Service, wanted: Mapping[str, Any]) -> Change:
     description = f"tfx-distill kubeflow schedule, {digest}"
     found = service.recurring_named(wanted["display_name"])
     same = sorted((job for job in found if job.description == description), key=is_enabled)
+    change: Change
     if same:
         kept = same[-1]
+        change = "unchanged" if is_enabled(kept) else "enabled"
     else:
-        mode = "DISABLE" if found else "ENABLE"
+        mode, change = ("DISABLE", "replaced") if found else ("ENABLE", "created")
         kept = service.create_recurring({**wanted, "description": description, "mode": mode})
-    others = [job for job in found if job.recurring_run_id != kept.recurring_run_id]
-    for job in others:
-        service.delete(job)
+    for job in found:
+        if job.recurring_run_id != kept.recurring_run_id:
+            service.delete(job)
     if not is_enabled(kept):
         service.enable(kept)
-        return "replaced" if others else "enabled"
-    if others:
-        return "replaced"
-    return "unchanged" if same else "created"
+    return change
 
 
 def pause(service: Service, name: str) -> None:

@@ -128,6 +128,23 @@ def test_killed_in_between(schedule, server, spec, step, answered):
     assert server.most_enabled == 1
 
 
+def test_killed_and_then_the_old_one_again(schedule, server, spec):
+    assert schedule("--every", "1d") == 0
+    first = the_only(server)["recurring_run_id"]
+
+    def trouble(method, path, done):
+        if method == "DELETE":
+            raise ConnectionError
+
+    server.trouble = trouble
+    assert schedule("--every", "2d") == 1
+    server.trouble = lambda method, path, done: None
+    assert schedule("--every", "1d") == 0
+    assert the_only(server)["recurring_run_id"] == first
+    assert the_only(server)["status"] == "ENABLED"
+    assert server.most_enabled == 1
+
+
 def test_an_answer_that_is_lost_once(schedule, server):
     """The client tries again by itself, and finds deleted what it wants deleted."""
     assert schedule("--every", "1d") == 0

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from kfp_stub import Refusal
 
 from pipeline.cluster import waiting
 from pipeline.cluster.commands import FAILED
@@ -135,6 +136,28 @@ def test_waiting_ends_when_the_server_stays_away(kubeflow, server, spec, monkeyp
     error = capsys.readouterr().err
     assert "the run goes on" in error
     assert "cannot be reached" in error
+
+
+def test_waiting_that_ends_early_leaves_the_run(kubeflow, server, spec, monkeypatch, capsys):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting.time, "sleep", interrupt)
+    server.looks = [("RUNNING", {})]
+    assert submit(kubeflow, spec, "--wait") == FAILED
+    assert capsys.readouterr().err == "tfx-distill: no longer waiting; the run goes on\n"
+
+
+def test_a_token_that_expires_while_waiting(kubeflow, server, spec, capsys):
+    def trouble(method, path, done):
+        if method == "GET" and "/runs/" in path:
+            raise Refusal(401)
+
+    server.trouble = trouble
+    assert submit(kubeflow, spec, "--wait") == 2
+    error = capsys.readouterr().err
+    assert "the run goes on" in error
+    assert "has expired" in error
 
 
 def test_list_as_json(kubeflow, server, spec, capsys):
