@@ -175,6 +175,17 @@ def test_several_of_a_name_become_one(schedule, kubeflow, server, capsys):
     assert the_only(server)["status"] == "ENABLED"
 
 
+@pytest.mark.parametrize("paused_first", [True, False])
+def test_of_two_that_are_the_same_the_enabled_one_stays(schedule, server, paused_first):
+    assert schedule("--every", "1d") == 0
+    kept = the_only(server)["recurring_run_id"]
+    twin = {**the_only(server), "recurring_run_id": "twin", "status": "DISABLED"}
+    jobs = {"twin": twin, **server.recurring_runs}
+    server.recurring_runs = jobs if paused_first else {**server.recurring_runs, "twin": twin}
+    assert schedule("--every", "1d") == 0
+    assert the_only(server)["recurring_run_id"] == kept
+
+
 def the_only_described(server):
     (job,) = [job for job in server.recurring_runs.values() if job["description"]]
     return job
