@@ -143,8 +143,8 @@ def _service(options: argparse.Namespace) -> Iterator["Service"]:
             "Kubeflow's client is not installed. Install it with the extra: "
             "pip install 'tfx-distill[kubeflow]' (in a checkout: uv sync --extra kubeflow)."
         ) from error
-    with connected(host, options.namespace) as client:
-        yield Service(client)
+    with connected(host, options.namespace) as (client, namespace):
+        yield Service(client, namespace)
 
 
 def _host(options: argparse.Namespace) -> str:

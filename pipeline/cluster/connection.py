@@ -25,7 +25,7 @@ TIMEOUT = (10, 60)
 
 
 @contextmanager
-def connected(host: str, namespace: str | None) -> Iterator["Client"]:
+def connected(host: str, namespace: str | None) -> Iterator[tuple["Client", str]]:
     """Connects to a server, and makes what it refuses readable.
 
     Who asks is told as `kfp.Client` takes it: by a bearer token (KF_PIPELINES_TOKEN, or the file
@@ -38,7 +38,8 @@ def connected(host: str, namespace: str | None) -> Iterator["Client"]:
       namespace: of the user, where the server has many; None elsewhere.
 
     Yields:
-      A client that has had an answer from the server.
+      A client that has had an answer from the server, and the user's namespace: the one given, else
+      the one in kfp's context file, else an empty text.
 
     Raises:
       ConfigError: the server refused what the user can mend.
@@ -47,9 +48,11 @@ def connected(host: str, namespace: str | None) -> Iterator["Client"]:
     with explained(host):
         client = _connect(host, namespace)
         health = client.get_kfp_healthz()
-        if health.multi_user and not client.get_user_namespace():
+        # kfp itself takes the name kubeflow for none.
+        chosen = namespace or client.get_user_namespace()
+        if health.multi_user and not chosen:
             raise ConfigError(f"{host} serves many users: give your namespace with --namespace.")
-        yield client
+        yield client, chosen
 
 
 class Client(kfp.Client):

@@ -20,11 +20,15 @@ class Service:
 
     It calls the generated API that `kfp.Client` carries: kfp's own methods print links, know no
     time-out, and upload every time.
+
+    Args:
+      client: connected.
+      namespace: the user's; empty where the server has one user.
     """
 
-    def __init__(self, client: connection.Client):
+    def __init__(self, client: connection.Client, namespace: str):
         self._client = client
-        self._namespace = client.get_user_namespace()
+        self._namespace = namespace
         self._owner = {"namespace": self._namespace} if self._namespace else {}
 
     def upload(self, pipeline: CompiledPipeline) -> tuple[dict[str, str], bool]:

@@ -144,6 +144,14 @@ def test_a_server_of_many_users(kubeflow, server, spec, capsys):
     assert json.loads(capsys.readouterr().out) == {"recurring_runs": [], "runs": []}
 
 
+def test_namespaces(kubeflow, server, tmp_path):
+    server.multi_user = True
+    # kfp takes this name for none given.
+    assert kubeflow("list", "--namespace", "kubeflow") == 0
+    (tmp_path / "context.json").write_text('{"namespace": "ann"}')
+    assert kubeflow("list") == 0
+
+
 @pytest.mark.parametrize("host", ["", "localhost:8888", "ftp://localhost"])
 def test_no_address(kubeflow, server, monkeypatch, capsys, host):
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", host)
