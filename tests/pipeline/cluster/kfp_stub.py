@@ -2,11 +2,10 @@
 
 It keeps what it is given and answers as the real one does (backend/src/apiserver of
 kubeflow/pipelines): field names as in the protocol buffers, what is empty left out, 64-bit integers
-as texts, defaults filled in, lists in pages. A request's body must make the model that
-kfp-server-api generates from the API's specification.
+as texts, defaults filled in, lists in pages. What it is sent, and what it lists, is held against
+the API's models (kfp_messages.py).
 """
 
-import email
 import itertools
 import json
 import re
@@ -19,21 +18,10 @@ import kfp_server_api
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from kfp_messages import Refusal, check, parsed, refuse, uploaded_file
 
 API = "/apis/v2beta1"
 PAGE = 3
-
-
-class Refusal(Exception):  # noqa: N818
-    """An answer other than 200."""
-
-    def __init__(self, status, body=""):
-        self.status = status
-        self.body = body if isinstance(body, str) else json.dumps(body)
-
-
-def refuse(status, message):
-    raise Refusal(status, {"code": 0, "message": message, "details": []})
 
 
 class KubeflowPipelines:
@@ -209,7 +197,7 @@ class KubeflowPipelines:
         answer = {field: found[start:end], "total_size": len(found)}
         if end < len(found):
             answer["next_page_token"] = str(end)
-        _check(model, answer, model)
+        check(model, answer, model)
         return answer
 
 
@@ -233,48 +221,6 @@ _ROUTES = {
     rf"POST {API}/recurringruns/([^/]+):(enable|disable)": KubeflowPipelines.set_mode,
     rf"DELETE {API}/recurringruns/([^/]+)": KubeflowPipelines.delete_recurring_run,
 }
-
-
-def parsed(model, body):
-    """Returns a request's body, which must be one of the API's models."""
-    content = json.loads(body)
-    _check(model, content, model)
-    return content
-
-
-def _check(kind, value, where):
-    """Refuses a field that the API does not have, and a value of another type, as it would."""
-    if found := re.fullmatch(r"(list\[|dict\(str, )(.+)[\])]", kind):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            _check(found[2], item, f"{where}.{key}")
-        return
-    native = {"str": str, "bool": bool, "int": int, "object": object, "datetime": str}
-    if kind in native:
-        if not isinstance(value, native[kind]):
-            refuse(400, f"{where}: {value!r} is not a {kind}")
-        return
-    model = getattr(kfp_server_api, kind)
-    if not model.openapi_types:
-        if value not in model.allowable_values:
-            refuse(400, f"{where}: {value!r} is not one of {model.allowable_values}")
-        return
-    attributes = {key: attribute for attribute, key in model.attribute_map.items()}
-    for key, item in value.items():
-        if key not in attributes:
-            refuse(400, f"{where}: unknown field {key!r}")
-        _check(model.openapi_types[attributes[key]], item, f"{where}.{key}")
-    model(**{attributes[key]: item for key, item in value.items()})
-
-
-def uploaded_file(headers, body):
-    """Returns the name and the content of the file in a multipart form."""
-    message = email.message_from_bytes(
-        f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body
-    )
-    (part,) = message.get_payload()
-    assert part.get_param("name", header="content-disposition") == "uploadfile"
-    return part.get_filename(), part.get_payload(decode=True)
 
 
 def _task(name, state):

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from kfp_stub import Refusal
+from kfp_messages import Refusal
 
 from pipeline.cluster import connection
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kfp_stub import Refusal
+from kfp_messages import Refusal
 
 from pipeline.cluster import waiting
 from pipeline.cluster.commands import FAILED
