@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline import commands
+from pipeline.cluster import parser as kubeflow
 
 # What `add_subparsers` returns; argparse has no public name for it.
 _Commands: TypeAlias = Any
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     _add_readers(add_to)
     _add_predict(add_to)
     _add_rollback(add_to)
+    kubeflow.add(add_to)
     return whole
 
 

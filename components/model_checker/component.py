@@ -25,7 +25,8 @@ class ModelChecker(base_component.BaseComponent):
 
     Outputs:
       blessing: `standard_artifacts.InfraBlessing` with the custom properties `blessed`, 1 or 0,
-        `faults`, how many, `reason`, "" if there are none, and `max_difference` of a logit where there were logits.
+        `faults`, how many, `reason`, "" if there are none, and `max_difference` of a logit where
+        there were logits.
     """
 
     SPEC_CLASS = ModelCheckerSpec

@@ -1,0 +1,179 @@
+"""The commands `tfx-distill kubeflow ...` that talk to a Kubeflow Pipelines server.
+
+What can be found wrong without the server is told before its client, which takes seconds, is
+imported.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from kd_trainer.errors import ConfigError, UserError
+from pipeline.cluster import compiled, trigger
+from pipeline.cluster.errors import PORT_FORWARD, ServerError
+from pipeline.run_command import FAILED
+
+if TYPE_CHECKING:
+    from pipeline.cluster.service import Service
+
+HOST, UI_HOST = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs one of the commands below, `options.verb`.
+
+    Returns:
+      The exit status: 0, or 1 if the server failed or a run that was waited for did.
+
+    Raises:
+      ConfigError: what the user can mend.
+    """
+    try:
+        return options.verb(options)
+    except ServerError as error:
+        print(f"tfx-distill: {error}", file=sys.stderr)
+        return FAILED
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Uploads a pipeline and starts a run of it; with `--wait`, waits for its end."""
+    pipeline = compiled.read(options.spec)
+    parameters = pipeline.arguments(options.parameter)
+    with _service(options) as service:
+        body = _body(options, service, pipeline, parameters)
+        now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
+        started = service.run({"display_name": f"{pipeline.name} {now}", **body})
+        print(f"run {started.run_id}")
+        ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
+        print(f"  {ui}/#/runs/details/{started.run_id}")
+        if not options.wait:
+            return 0
+        from pipeline.cluster import waiting
+
+        try:
+            succeeded = waiting.wait(service, _host(options), started.run_id, pipeline.tasks)
+        except (KeyboardInterrupt, UserError, ServerError) as error:
+            print("tfx-distill: no longer waiting; the run goes on", file=sys.stderr)
+            if isinstance(error, KeyboardInterrupt):
+                return FAILED
+            raise
+        return 0 if succeeded else FAILED
+
+
+def schedule(options: argparse.Namespace) -> int:
+    """Uploads a pipeline and makes a recurring run of it the only one of its name, enabled."""
+    pipeline = compiled.read(options.spec)
+    parameters = pipeline.arguments(options.parameter)
+    when = trigger.every(options.every) if options.cron is None else trigger.cron(options.cron)
+    with _service(options) as service:
+        from pipeline.cluster import schedules
+
+        wanted = {
+            "display_name": options.name,
+            "trigger": when,
+            # A run that is due while another one is at work waits for it, and what was missed in a
+            # pause is not made up for: each takes the newest data anyway.
+            "max_concurrency": "1",
+            "no_catchup": True,
+            **_body(options, service, pipeline, parameters),
+        }
+        print(f"schedule {options.name}: {schedules.put(service, wanted)}, {trigger.text(when)}")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Lists the recurring runs and the newest runs."""
+    with _service(options) as service:
+        from pipeline.cluster import listing
+
+        listed = listing.collect(service)
+        if options.json:
+            print(listing.as_json(listed))
+        else:
+            listing.show(Console(), listed)
+    return 0
+
+
+def pause(options: argparse.Namespace) -> int:
+    """Disables a recurring run."""
+    with _service(options) as service:
+        from pipeline.cluster import schedules
+
+        schedules.pause(service, options.name)
+    print(f"schedule {options.name}: paused")
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Enables a recurring run again."""
+    with _service(options) as service:
+        from pipeline.cluster import schedules
+
+        schedules.resume(service, options.name)
+    print(f"schedule {options.name}: enabled")
+    return 0
+
+
+def delete(options: argparse.Namespace) -> int:
+    """Deletes a recurring run."""
+    with _service(options) as service:
+        from pipeline.cluster import schedules
+
+        schedules.delete(service, options.name)
+    print(f"schedule {options.name}: deleted")
+    return 0
+
+
+@contextmanager
+def _service(options: argparse.Namespace) -> Iterator["Service"]:
+    host = _host(options)
+    try:
+        from pipeline.cluster.connection import connected
+        from pipeline.cluster.service import Service
+    except ModuleNotFoundError as error:
+        if error.name not in ("kfp", "kfp_server_api"):
+            raise
+        raise ConfigError(
+            "Kubeflow's client is not installed. Install it with the extra: "
+            "pip install 'tfx-distill[kubeflow]' (in a checkout: uv sync --extra kubeflow)."
+        ) from error
+    with connected(host, options.namespace) as (client, namespace):
+        yield Service(client, namespace)
+
+
+def _host(options: argparse.Namespace) -> str:
+    host = options.host or os.environ.get(HOST, "")
+    if not host.startswith(("http://", "https://")):
+        found = f"found {host!r}, " if host else ""
+        raise ConfigError(
+            f"--host (or {HOST}): {found}expected the server's address with http:// or https://. "
+            f"From outside the cluster: {PORT_FORWARD}, and --host http://localhost:8888; inside "
+            "it: --host http://ml-pipeline.kubeflow:8888"
+        )
+    return host.rstrip("/")
+
+
+def _body(
+    options: argparse.Namespace,
+    service: "Service",
+    pipeline: compiled.CompiledPipeline,
+    parameters: dict[str, Any],
+) -> dict[str, Any]:
+    """Uploads the pipeline; returns what a run and a recurring run of it have in common."""
+    reference, uploaded = service.upload(pipeline)
+    print(f"pipeline {pipeline.name}, version {pipeline.version}", end="")
+    print("" if uploaded else ", as uploaded before")
+    body: dict[str, Any] = {
+        "experiment_id": service.experiment(options.experiment or pipeline.name),
+        "pipeline_version_reference": reference,
+        "runtime_config": {"parameters": parameters},
+    }
+    if options.service_account:
+        body["service_account"] = options.service_account
+    return body

@@ -1,0 +1,39 @@
+"""Where Kubeflow's launcher lays the artifacts of an object store for a container.
+
+TensorFlow opens neither `minio://` nor `s3://`. The launcher of Kubeflow Pipelines v2 copies a
+task's input artifacts to local paths before it starts the container's command, and uploads what
+lies at the local paths of the output artifacts after it (`LocalPathForURI` in
+`backend/src/v2/component/launcher_v2.go`).
+"""
+
+from pathlib import Path
+
+from kd_trainer.errors import ConfigError
+
+ROOTS = {"gs://": "/gcs", "minio://": "/minio", "s3://": "/s3"}
+
+
+def to_local(uri: str) -> str:
+    """Returns the local path of an artifact.
+
+    Args:
+      uri: of an object store, or a path, which is returned as it is.
+
+    Raises:
+      ConfigError: there is no such place in this container.
+    """
+    if uri.startswith("/"):
+        return uri
+    for scheme, root in ROOTS.items():
+        if uri.startswith(scheme):
+            if not Path(root).is_dir():
+                raise ConfigError(
+                    f"The artifact {uri} should lie below {root}, where Kubeflow's launcher puts "
+                    "it, and there is no such folder. Run this as a task of Kubeflow Pipelines 2, "
+                    f"or mount the store there."
+                )
+            return f"{root}/{uri.removeprefix(scheme)}"
+    raise ConfigError(
+        f"The artifact's address is {uri!r}. Expected one that begins with "
+        f"{', '.join(ROOTS)} or /: set the pipeline root to such a one."
+    )
