@@ -156,7 +156,8 @@ def test_5_another_method(run, read, workdir, capfd):
     assert document["baseline"]["champion_version"] == old
     changes = read("diff", old, new)["changes"]
     assert changes["config"]["method.name"] == ["soft_logits", "fitnet"]
-    assert changes["config"]["method.temperature"] == [2.0, None]
+    temperature = document["student"]["method"]["temperature"]
+    assert changes["config"]["method.temperature"] == [2.0, temperature]
     assert not changes["data"]
     assert changes["results"]["outcome"] == [f"pushed {old}", f"pushed {new}"]
     assert cli.main(["lineage", old, "--workdir", str(workdir)]) == 0
