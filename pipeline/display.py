@@ -96,7 +96,7 @@ class RunDisplay:
 
 
 def show_outcome(console: Console, outcome: Outcome) -> None:
-    """Prints the table, what the gate decided and why, and where the student is."""
+    """Prints the table, what the gate decided and why, where student and report are."""
     table = Table(title="On the test split", title_justify="left")
     for heading in ("", "network"):
         table.add_column(heading)
@@ -125,6 +125,7 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         console.print(f"  {escape(outcome.pushed_to)}", highlight=False, soft_wrap=True)
     else:
         console.print("[bold red]Refused:[/] nothing was pushed.")
+    console.print(f"Report: {escape(outcome.report)}", highlight=False, soft_wrap=True)
 
 
 def _shown(logs: dict[str, float]) -> dict[str, float]:

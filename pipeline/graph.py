@@ -15,6 +15,7 @@ from components.atomic_pusher.component import AtomicPusher
 from components.baseline_selector.component import BaselineSelector
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.distill_trainer.component import DistillTrainer
+from components.model_report.component import ModelReport
 from components.serving_versions import versions
 from kd_trainer import methods, networks
 from kd_trainer.recipe import Recipe
@@ -135,6 +136,23 @@ def create_pipeline(plan: Plan) -> Pipeline:
             "code_fingerprint": fingerprint.code("components.atomic_pusher.executor"),
         },
     ).with_id("Pusher")
+    report = ModelReport(
+        run_record=recorder.outputs["run_record"],
+        examples=examples,
+        schema=schema,
+        teacher=teacher.outputs["model"],
+        teacher_run=None if "teacher" in plan.own else teacher.outputs["model_run"],
+        baseline=selector.outputs["model"],
+        baseline_run=from_scratch.outputs["model_run"],
+        student=student,
+        student_run=distill_trainer.outputs["model_run"],
+        summary=distill_trainer.outputs["summary"],
+        evaluation=evaluator.outputs["evaluation"],
+        profile=profiler.outputs["profile"],
+        decision=student_gate.outputs["decision"],
+        pushed_model=pusher.outputs["pushed_model"],
+        code_fingerprint=fingerprint.code("components.model_report.executor"),
+    )
 
     return Pipeline(
         pipeline_name=config.name,
@@ -152,6 +170,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
             selector,
             evaluator,
             pusher,
+            report,
         ],
         enable_cache=True,
     )

@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from components.artifacts import DistillationSummary
+from components.artifacts import DistillationSummary, ReportPage
 from kd_trainer import methods
 from pipeline.gate import TOP1, TOP5
 from pipeline.plan import Plan
@@ -46,12 +46,14 @@ class Outcome:
       bounds: what the gate looked at.
       baseline_reason: why the baseline is what it is.
       pushed_to: the version that holds the student; None if it was refused.
+      report: the run's page.
     """
 
     rows: list[Row]
     bounds: list[Bound]
     baseline_reason: str
     pushed_to: str | None
+    report: str
 
 
 def outputs(plan: Plan, run_id: str) -> dict[str, dict[str, metadata_store_pb2.Artifact]]:
@@ -143,6 +145,7 @@ def read(plan: Plan, run_id: str) -> Outcome:
         ],
         baseline_reason=chosen["reason"].string_value,
         pushed_to=pushed["pushed_destination"].string_value or None,
+        report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
     )
 
 

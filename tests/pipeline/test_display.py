@@ -66,6 +66,7 @@ def outcome(pushed_to):
         ],
         baseline_reason="version 17 is the newest pushed one",
         pushed_to=pushed_to,
+        report="/workdir/a-folder/report.html",
     )
 
 
@@ -80,5 +81,11 @@ def test_outcome(pushed_to, expected):
     console = Console(file=io.StringIO(), width=100, color_system=None)
     show_outcome(console, outcome(pushed_to))
     text = console.file.getvalue()
-    for part in [*expected, "80.00%", "278,324", "version 17 is the newest pushed one"]:
+    for part in [
+        *expected,
+        "Report: /workdir/a-folder/report.html",
+        "80.00%",
+        "278,324",
+        "version 17 is the newest pushed one",
+    ]:
         assert part in text
