@@ -1,6 +1,6 @@
 """Training curves, from the `history.json` of a training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.model_report.charts import Line, LineChart
@@ -25,18 +25,7 @@ def charts(network: str, history: Sequence[Row]) -> list[LineChart]:
     return [
         LineChart(
             title=quantity.replace("_", " "),
-            lines=[
-                line
-                for line in (
-                    Line("training", network, _points(history, quantity)),
-                    Line(
-                        "validation",
-                        f"{network} validation",
-                        _points(history, _VALIDATION + quantity),
-                    ),
-                )
-                if line.known
-            ],
+            lines=[line for line in _lines(network, history, quantity) if line.known],
             stages=stages if len(stages) > 1 else [],
             write=_writer(quantity),
         )
@@ -61,6 +50,14 @@ def accuracies(histories: Mapping[str, Sequence[Row]]) -> LineChart:
         stages=[],
         write=_writer(quantity),
     )
+
+
+def _lines(network: str, history: Sequence[Row], quantity: str) -> Iterator[Line]:
+    yield Line("training", network, _points(history, quantity))
+    # Validation knows neither teacher nor weight decay: its total is another quantity.
+    if quantity != "loss":
+        validated = _points(history, _VALIDATION + quantity)
+        yield Line("validation", f"{network} validation", validated)
 
 
 def _quantities(history: Sequence[Row]) -> list[str]:

@@ -123,7 +123,7 @@ def _facts(run: Run) -> dict[str, list[str]]:
         "profile": [f"{len(profile.networks)} networks", f"{len(run.labels):,} images"],
         "decision": [
             "blessed" if decision.blessed else "refused",
-            f"{passed} of {len(decision.bounds)} bounds pass",
+            f"{passed} of {len(decision.bounds)} pass",
         ],
         "pushed_model": [f"version {pushed}"] if pushed else ["not pushed"],
     }

@@ -39,7 +39,7 @@ OVERRIDES = [
     "method={name: fitnet}",  # two stages
     "gate.max_superclass_drop=0.2",
 ]
-RUN_ID = "2026-11-22T17:33:14.000001"
+RUN_ID = "20261122-173314.590784"
 
 
 def artifact(kind: type[Artifact], uri: Path) -> Any:

@@ -129,7 +129,7 @@ def test_the_figures_are_those_of_the_artifacts(run, report):
     # Stages and every loss term.
     for name in ("hint", "task", "loss", "learning rate"):
         assert f" {name} " in text
-    assert "run 2026-11-22T17:33:14.000001" in text
+    assert "run 20261122-173314.590784" in text
 
 
 def test_the_images_are_the_ones_that_only_the_teacher_gets_right(run, report):

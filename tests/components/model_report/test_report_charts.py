@@ -10,7 +10,16 @@ def row(stage, epoch, **logs):
 
 HINT = [row("hint", 1, loss=4.0, hint=4.0)]
 TASK = [
-    row("task", epoch, accuracy=top1, loss=3 / epoch, task=2 / epoch, val_accuracy=top1 - 0.1)
+    row(
+        "task",
+        epoch,
+        accuracy=top1,
+        loss=3 / epoch,
+        task=2 / epoch,
+        val_accuracy=top1 - 0.1,
+        val_loss=0.2 / epoch,
+        val_task=2.5 / epoch,
+    )
     for epoch, top1 in [(1, 0.5), (2, 0.6), (3, 0.8)]
 ]
 
@@ -45,7 +54,9 @@ def test_every_loss_term_has_a_chart_and_stages_are_marked():
     found = {chart.title: chart for chart in charts("student", HINT + TASK)}
     assert list(found) == ["accuracy", "loss", "hint", "task", "learning rate"]
     assert found["loss"].stages == [(0, "hint"), (1, "task")]
+    # The total of validation leaves out what the teacher and weight decay add.
     assert [line.label for line in found["loss"].lines] == ["training"]
+    assert [line.label for line in found["task"].lines] == ["training", "validation"]
     training, validation = found["accuracy"].lines
     # The epochs of all stages are counted on.
     assert training.known == [(2, 0.5), (3, 0.6), (4, 0.8)]
