@@ -123,7 +123,8 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         )
     for bound in bounds.notable(made.bounds):
         verdict = "[green]pass[/]" if bound.passed else "[red]refuse[/]"
-        console.print(f"Gate: {escape(bounds.sentence(bound))}: {verdict}", highlight=False)
+        sentence = escape(bounds.sentence(bound))
+        console.print(f"Gate: {sentence}: {verdict}", highlight=False, soft_wrap=True)
     if outcome.pushed_to:
         console.print("[bold green]Blessed.[/] The student is in service at")
         console.print(f"  {escape(outcome.pushed_to)}", highlight=False, soft_wrap=True)
