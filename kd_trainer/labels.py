@@ -148,11 +148,11 @@ def class_names(num_classes: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(num_classes))
 
 
-def superclass_names(num_superclasses: int) -> tuple[str, ...]:
-    """Returns what superclasses are called by number: CIFAR-100's names if there are 20 of them.
+def superclass_names(num_classes: int, num_superclasses: int) -> tuple[str, ...]:
+    """Returns what superclasses are called by number: CIFAR-100's names if there are 100 classes.
 
-    Others are called by their numbers.
+    Those of other data are called by their numbers.
     """
-    if num_superclasses == len(COARSE_LABELS):
+    if num_classes == len(FINE_LABELS):
         return COARSE_LABELS
     return tuple(str(number) for number in range(num_superclasses))

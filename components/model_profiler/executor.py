@@ -49,9 +49,10 @@ class Executor(base_executor.BaseExecutor):
         seconds = latency.in_turns(
             {name: partial(network.predict, one_image) for name, network in networks.items()}
         )
+        classes = predictions["teacher"].shape[1]
         measured = Profile(
-            class_names=list(class_names(predictions["teacher"].shape[1])),
-            superclass_names=list(superclass_names(int(coarse_labels.max()) + 1)),
+            class_names=list(class_names(classes)),
+            superclass_names=list(superclass_names(classes, int(coarse_labels.max()) + 1)),
             networks={
                 name: NetworkProfile(
                     top1=metrics.top_k_accuracy(found, test.labels),

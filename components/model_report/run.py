@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from tfx.types import Artifact, artifact_utils
 
-from components.artifacts import DistillationSummary, GateDecision, ModelProfile, RunRecord
+from components import decision, profile
+from components.artifacts import DistillationSummary, ModelProfile, RunRecord
 from components.decision import Decision
 from components.model_report.curves import Row
 from components.profile import Profile
@@ -100,12 +101,8 @@ def read(artifacts: Mapping[str, Artifact]) -> Run:
     return Run(
         artifacts=artifacts,
         record=json.loads((folders["run_record"] / RunRecord.FILE_NAME).read_text()),
-        decision=Decision.model_validate_json(
-            (folders["decision"] / GateDecision.FILE_NAME).read_text()
-        ),
-        profile=Profile.model_validate_json(
-            (folders["profile"] / ModelProfile.FILE_NAME).read_text()
-        ),
+        decision=decision.read(str(folders["decision"])),
+        profile=profile.read(str(folders["profile"])),
         summary=json.loads((folders["summary"] / DistillationSummary.FILE_NAME).read_text()),
         histories={
             network: json.loads((folders[key] / HISTORY).read_text())

@@ -79,6 +79,7 @@ def test_compiles_for_kubeflow(quick, tmp_path):
         "components.DistillationSummary",
         "components.GateDecision",
         "components.ModelProfile",
+        "components.ReportPage",
         "components.RunRecord",
     }
 

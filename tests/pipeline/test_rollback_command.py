@@ -195,7 +195,7 @@ def test_nothing_pushed_is_told_and_nothing_is_made(
     assert "Nothing has been pushed" in printed
     empty = tmp_path / "empty"
     assert cli.main(["rollback", "--workdir", str(empty)]) == 2
-    assert f"workdir '{empty}'" in capsys.readouterr().err
+    assert f"There is no ML Metadata at '{empty}/metadata.sqlite'" in capsys.readouterr().err
     assert not empty.exists()
 
 

@@ -15,6 +15,7 @@ from components.lite_exporter.executor import Executor
 from kd_trainer import lite as tflite
 from kd_trainer.errors import ConfigError
 from kd_trainer.export import export
+from kd_trainer.labels import class_names
 from kd_trainer.networks import build
 
 
@@ -39,7 +40,7 @@ def examples(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def convert(network: keras.Model, examples: Any, folder: Path) -> Any:
     model = artifact(standard_artifacts.Model, folder / "model")
-    export(network, f"{model.uri}/Format-Serving")
+    export(network, f"{model.uri}/Format-Serving", class_names(network.output_shape[-1]))
     lite = artifact(LiteModels, folder / "lite")
     Executor().Do(
         {"model": [model], "examples": [examples]}, {"lite": [lite]}, {"code_fingerprint": ""}

@@ -69,7 +69,8 @@ def test_names_are_cifars(written):
 
 
 def test_other_classes_are_known_by_number():
-    assert label_names.names(3, 2) == (["0", "1", "2"], ["0", "1"])
+    assert label_names.class_names(3) == ("0", "1", "2")
+    assert label_names.superclass_names(3, 2) == ("0", "1")
 
 
 def test_predictions_are_in_the_order_of_the_ids(written):
@@ -102,7 +103,7 @@ def test_parameters_of_a_saved_model_are_those_of_the_network(name, tmp_path):
     from kd_trainer.networks import build
 
     network = build(name, 100)
-    export.export(network, str(tmp_path / "champion"))
+    export.export(network, str(tmp_path / "champion"), label_names.class_names(100))
     found = served.saved_model(str(tmp_path / "champion"))
     assert found.parameters == training.parameters(network)
 

@@ -156,7 +156,7 @@ def _train(made: dict[str, Any], config: Any) -> None:
             name=network,
             log_dir=Path(made[f"{network}_run"].uri),
         )
-        export(trained, f"{made[network].uri}/Format-Serving")
+        export(trained, f"{made[network].uri}/Format-Serving", FINE_LABELS)
     recipe = Recipe.model_validate(config.recipe).model_dump(mode="json")
     document = {"student": "resnet8", "method": config.method, "recipe": recipe, "seed": 0}
     DistillTrainer().Do(
