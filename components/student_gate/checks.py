@@ -13,7 +13,7 @@ def answers_as_in_memory(faults: int, reason: str) -> Bound:
     """
     return Bound(
         key="model_check",
-        metric="faults of the exported model" + (f" ({reason})" if reason else ""),
+        metric="number of faults of the exported model" + (f" ({reason})" if reason else ""),
         subject="student",
         slice="overall",
         value=faults,
@@ -35,7 +35,7 @@ def not_withdrawn(model_path: str, push_directory: str) -> Bound:
     same = sum(same_model(path, model_path) for path in withdrawn(push_directory))
     return Bound(
         key="not_withdrawn",
-        metric="withdrawn versions that are this very model",
+        metric="number of withdrawn versions that are this very model",
         subject="student",
         slice="overall",
         value=same,
