@@ -68,7 +68,7 @@ def read(plan: Plan, run_id: str) -> Outcome:
             for role, network in measured.networks.items()
         ],
         decision=made,
-        pushed_to=pushed["pushed_destination"] or None,
+        pushed_to=pushed.get("pushed_destination"),
         report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
     )
 
