@@ -16,7 +16,6 @@ from kd_trainer.errors import ConfigError
 from kd_trainer.examples import IMAGE_SHAPE
 
 CALIBRATION_IMAGES = 500
-_BATCH = 250
 
 
 def convert_float32(network: keras.Model) -> bytes:
@@ -71,27 +70,30 @@ def convert_int8(network: keras.Model, images: np.ndarray) -> bytes:
         return _converted(convert)
 
 
-def predict(path: str, images: np.ndarray) -> np.ndarray:
-    """Runs a file that a function above wrote.
+def load(path: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Opens a file that a function above wrote.
 
     Args:
       path: the file.
-      images: uint8 `(n, 32, 32, 3)`.
 
     Returns:
-      Probabilities, float32 `(n, classes)`.
+      A function from images, uint8 `(n, 32, 32, 3)`, to probabilities, float32 `(n, classes)`.
     """
     interpreter = tf.lite.Interpreter(model_path=path)
     (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    batches = []
-    for start in range(0, len(images), _BATCH):
-        batch = images[start : start + _BATCH]
-        interpreter.resize_tensor_input(given["index"], batch.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(given["index"], batch)
+    allocated: tuple[int, ...] = ()
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        nonlocal allocated
+        if images.shape != allocated:
+            interpreter.resize_tensor_input(given["index"], images.shape)
+            interpreter.allocate_tensors()
+            allocated = images.shape
+        interpreter.set_tensor(given["index"], images)
         interpreter.invoke()
-        batches.append(interpreter.get_tensor(answer["index"]))
-    return np.concatenate(batches)
+        return interpreter.get_tensor(answer["index"])
+
+    return predict
 
 
 def _converter(network: keras.Model, folder: str) -> tf.lite.TFLiteConverter:

@@ -1,21 +1,17 @@
 """Networks as they are served."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 
 _BATCH = 250
 
 
-class Predict(Protocol):
-    """A network: uint8 images `(n, 32, 32, 3)` to float32 probabilities `(n, classes)`."""
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Returns the probabilities."""
-        ...
+Predict: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""A network: uint8 images `(n, 32, 32, 3)` to float32 probabilities `(n, classes)`."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,10 @@ def saved_model(directory: str) -> Served:
 
 
 def tflite(file: Path) -> Served:
-    """Gives a TFLite model."""
-    from kd_trainer.lite import predict
+    """Opens a TFLite model."""
+    from kd_trainer import lite
 
-    return Served(partial(predict, str(file)), parameters=None, bytes=file.stat().st_size)
+    return Served(lite.load(str(file)), parameters=None, bytes=file.stat().st_size)
 
 
 def probabilities(name: str, network: Served, images: np.ndarray) -> np.ndarray:

@@ -60,14 +60,14 @@ def expected(network: keras.Model) -> np.ndarray:
 
 def test_float32_is_the_network(files: dict[str, Path], expected: np.ndarray) -> None:
     # More than a batch, and not a multiple of one.
-    found = lite.predict(str(files["float32"]), sample("test", 400).images)
+    found = lite.load(str(files["float32"]))(sample("test", 400).images)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert len(np.unique(expected.argmax(axis=1))) > 1  # it does tell images apart
 
 
 def test_int8_is_nearly_the_network(files: dict[str, Path], expected: np.ndarray) -> None:
-    found = lite.predict(str(files["int8"]), sample("test", 400).images)
+    found = lite.load(str(files["int8"]))(sample("test", 400).images)
     assert found.dtype == np.float32
     assert found.shape == expected.shape
     assert np.mean(found.argmax(axis=1) == expected.argmax(axis=1)) > 0.9

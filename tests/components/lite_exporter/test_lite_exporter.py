@@ -58,7 +58,7 @@ def test_it_writes_a_file_a_precision(examples: Any, tmp_path: Path) -> None:
     expected = keras.ops.softmax(network(images))
     for precision, name in LiteModels.FILE_NAMES.items():
         assert lite.get_int_custom_property(f"{precision}_bytes") == files[name].stat().st_size
-        found = tflite.predict(str(files[name]), images)
+        found = tflite.load(str(files[name]))(images)
         np.testing.assert_allclose(found, expected, atol={"float32": 1e-4, "int8": 0.05}[precision])
     # One is not a copy of the other.
     assert (
