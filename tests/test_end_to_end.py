@@ -144,9 +144,9 @@ def test_3_ml_metadata_holds_the_chain_from_the_pushed_model(workdir):
         types |= {item.type for item in store.get_artifacts_by_id([artifact])}
     assert {"Model", "Examples", "Schema", "ModelBlessing"} <= types
     distillation = producers["DistillTrainer"][0]
-    config = json.loads(distillation.custom_properties["config"].string_value)
-    assert config["method"]["name"] == "soft_logits"
-    assert config["method"]["temperature"] == 2
+    method = json.loads(distillation.custom_properties["method"].string_value)
+    assert method["name"] == "soft_logits"
+    assert method["temperature"] == 2
     assert {"Trainer", "Cifar100ExampleGen", "Evaluator"} <= set(producers)
     example_gen = producers["Cifar100ExampleGen"][0]
     assert len(example_gen.custom_properties["data_fingerprint"].string_value) == 64
