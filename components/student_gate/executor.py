@@ -50,6 +50,7 @@ class Executor(base_executor.BaseExecutor):
             baseline=baseline.get_string_custom_property("choice"),
             champion_version=baseline.get_string_custom_property("champion_version"),
             baseline_reason=baseline.get_string_custom_property("reason"),
+            in_service=baseline.get_string_custom_property("in_service"),
             bounds=bounds,
         )
         (written,), (blessing,) = output_dict["decision"], output_dict["blessing"]

@@ -266,6 +266,7 @@ def _decide(made: dict[str, Any]) -> None:
         baseline="from_scratch",
         champion_version="",
         baseline_reason="no other model has been pushed yet",
+        in_service="",
         bounds=bounds,
     )
     Path(made["decision"].uri, ours.GateDecision.FILE_NAME).write_text(decision.model_dump_json())
