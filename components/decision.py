@@ -50,6 +50,8 @@ class Decision(BaseModel):
       baseline: `champion` or `from_scratch`.
       champion_version: the version in service that the student was compared with; "" if none.
       baseline_reason: why the baseline is what it is.
+      in_service: the version that was in service then, whatever the baseline is; "" if none. The
+        student is pushed over that one alone.
       bounds: all of them.
     """
 
@@ -60,6 +62,7 @@ class Decision(BaseModel):
     baseline: str
     champion_version: str
     baseline_reason: str
+    in_service: str
     bounds: list[Bound]
 
     @property

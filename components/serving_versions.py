@@ -4,12 +4,15 @@ The destination is a folder of a file system whose rename is one step, as a loca
 is: what is pushed and withdrawn rests on that. This module imports no TFX, which takes seconds.
 """
 
+import fcntl
 import os
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 
 MODEL_CARD = "README.md"
 TFLITE = "tflite"
 _WITHDRAWN = ".withdrawn"
+_LOCK = ".lock"
 
 
 def versions(directory: str) -> list[str]:
@@ -20,6 +23,36 @@ def versions(directory: str) -> list[str]:
     """
     paths = [os.path.join(directory, number) for number in _numbers(directory)]
     return [path for path in paths if os.path.isfile(os.path.join(path, "saved_model.pb"))]
+
+
+def in_service(directory: str, candidate: str) -> str | None:
+    """Returns the path of the newest complete version that holds another model; None if none does.
+
+    Args:
+      directory: the push destination; it need not exist.
+      candidate: the SavedModel that it is to be another one than.
+    """
+    others = [path for path in versions(directory) if not same_model(path, candidate)]
+    return others[-1] if others else None
+
+
+@contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Keeps other processes, on other machines too, from changing what is in service.
+
+    It is a lock of the kernel's on the file `.lock`, which NFS (4, or 3 with its lock service) and
+    local disks have: a process that is killed holds it no longer, so that none is ever left over.
+
+    Args:
+      directory: the push destination; it is made if it is not there.
+
+    Raises:
+      OSError: the directory cannot be written, or its file system knows no locks.
+    """
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, _LOCK), "w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
 
 
 def withdrawn(directory: str) -> list[str]:
@@ -39,8 +72,9 @@ def withdraw(path: str) -> str:
       path: the version's.
     """
     target = withdrawn_path(path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    os.rename(path, target)
+    with locked(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(path, target)
     return target
 
 

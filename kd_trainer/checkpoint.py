@@ -5,8 +5,10 @@ optimizer's included, are all the random state there is: a run that goes on ends
 result as one that was never killed.
 """
 
+import hashlib
 import json
 import os
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +36,35 @@ class Position:
     best: float
 
 
+def digest(*parts: Any) -> str:
+    """Returns a hash of what a training rests on.
+
+    Args:
+      *parts: arrays, and what JSON can hold.
+    """
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            found.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
+        else:
+            found.update(json.dumps(part, sort_keys=True).encode())
+    return found.hexdigest()
+
+
 class Checkpoint:
     """One file in a folder, replaced after every epoch.
 
+    Trainings of other configurations, code or data may share the folder: each finds its own state
+    alone. Two runs may even train the same at the same time; they keep the same states.
+
     Args:
       directory: is made when first written to.
+      subject: what `digest` gave of all that the training rests on.
     """
 
-    def __init__(self, directory: Path):
-        self._file = directory / "training.npz"
+    def __init__(self, directory: Path, subject: str):
+        self._file = directory / f"{subject[:16]}.npz"
+        self._state: dict[str, np.ndarray] = {}
 
     def save(self, position: Position, variables: Variables, best: Sequence[np.ndarray]) -> None:
         """Replaces the state in one step; a kill leaves the one before.
@@ -53,31 +75,35 @@ class Checkpoint:
           best: the weights of the best epoch, or nothing.
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
+        partial = self._file.with_suffix(f".{uuid.uuid4().hex}.partial")
         arrays = {f"variable{n}": np.asarray(value) for n, value in enumerate(variables)}
         arrays |= {f"best{n}": value for n, value in enumerate(best)}
-        with open(partial, "wb") as file:
-            np.savez(file, position=json.dumps(vars(position)), **arrays)
-        os.replace(partial, self._file)
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, position=json.dumps(vars(position)), **arrays)
+            os.replace(partial, self._file)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def position(self) -> Position | None:
-        """Returns how far a killed run was, or None if there is none."""
-        if not self._file.exists():
+        """Reads the state; returns how far a killed run was, or None if there is none."""
+        try:
+            with np.load(self._file) as state:
+                self._state = dict(state)
+        except FileNotFoundError:
             return None
-        with np.load(self._file) as state:
-            return Position(**json.loads(str(state["position"])))
+        return Position(**json.loads(str(self._state["position"])))
 
     def restore(self, variables: Variables) -> list[np.ndarray]:
-        """Fills the variables and returns the weights of the best epoch.
+        """Fills the variables and returns the weights of the best epoch, as `position` read them.
 
         Args:
           variables: those that were saved, in the same order.
         """
-        with np.load(self._file) as state:
-            for number, variable in enumerate(variables):
-                variable.assign(state[f"variable{number}"])
-            count = sum(name.startswith("best") for name in state.files)
-            return [state[f"best{number}"] for number in range(count)]
+        for number, variable in enumerate(variables):
+            variable.assign(self._state[f"variable{number}"])
+        count = sum(name.startswith("best") for name in self._state)
+        return [self._state[f"best{number}"] for number in range(count)]
 
     def clear(self) -> None:
         """Removes the state: the run has ended."""

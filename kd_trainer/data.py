@@ -23,6 +23,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """All that it holds."""
+        return self.images, self.labels
+
 
 def augment(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     """Pads, crops at an offset of each image's own and mirrors half of the images.

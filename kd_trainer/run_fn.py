@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
-from kd_trainer.checkpoint import Checkpoint
+from kd_trainer.checkpoint import Checkpoint, digest
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
 from kd_trainer.labels import class_names
@@ -35,15 +35,20 @@ def run_fn(fn_args: FnArgs) -> None:
       FloatingPointError: the loss is not finite.
     """
     config = fn_args.custom_config
-    checkpoint = Checkpoint(Path(config["checkpoint_dir"]))
     classes = num_classes(fn_args.schema_path)
+    train_set = load(fn_args.train_files)
+    eval_set = load(fn_args.eval_files) if config["validate"] else None
+    checkpoint = Checkpoint(
+        Path(config["checkpoint_dir"]),
+        digest(config, classes, *train_set.arrays, *(eval_set.arrays if eval_set else ())),
+    )
     network, _ = train_alone(
         config["network"],
         classes,
         Recipe.model_validate(config["recipe"]),
         config["seed"],
-        train_set=load(fn_args.train_files),
-        eval_set=load(fn_args.eval_files) if config["validate"] else None,
+        train_set=train_set,
+        eval_set=eval_set,
         name=config["name"],
         log_dir=Path(fn_args.model_run_dir),
         checkpoint=checkpoint,

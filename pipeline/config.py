@@ -18,10 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from components.gate_bounds import GateBounds
+from kd_trainer.config_errors import explain
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
-from pipeline.config_errors import explain
+from pipeline.cluster.settings import KubeflowConfig
 from pipeline.overrides import apply
 
 _TAP = re.compile(r"[a-z][a-z0-9_]*")
@@ -106,59 +108,14 @@ class TeacherConfig(NetworkConfig):
         return self
 
 
-class GateConfig(_Section):
-    """When the student is good enough, on the test split. A bound that is null is none."""
+class GateConfig(GateBounds):
+    """When the student is good enough, and what it is compared with."""
 
     baseline: Literal["champion", "from_scratch"] = Field(
         "champion",
         description="the newest pushed version (the first run: from_scratch), or the same student "
         "trained without a teacher",
     )
-    rebaseline: bool = Field(
-        False, description="push over a champion: what is compared with the baseline is no bound"
-    )
-    min_accuracy: float | None = Field(None, ge=0, le=1, description="top-1 accuracy")
-    min_top5: float | None = Field(None, ge=0, le=1, description="top-5 accuracy")
-    min_change: float | None = Field(
-        None, ge=-1, le=1, description="top-1 minus the baseline's; below 0: a tolerance"
-    )
-    min_relative_change: float | None = Field(
-        None, ge=-1, description="the same as a share of the baseline's top-1"
-    )
-    max_superclass_drop: float | None = Field(
-        None, ge=-1, le=1, description="the baseline's top-1 minus the student's, any superclass"
-    )
-    min_teacher_share: float | None = Field(
-        None, ge=0, description="the student's top-1 as a share of the teacher's"
-    )
-    max_parameters: int | None = Field(None, ge=1, description="trainable parameters")
-    max_bytes: int | None = Field(None, ge=1, description="of all files of the SavedModel")
-    max_latency_ratio: float | None = Field(
-        None, gt=0, description="time of one image on the CPU as a share of the teacher's"
-    )
-    min_agreement: float | None = Field(
-        None, ge=0, le=1, description="share of images on which the teacher says the same class"
-    )
-    max_divergence: float | None = Field(
-        None, ge=0, description="mean KL(teacher || student) of the probabilities, in nats"
-    )
-    max_calibration_error: float | None = Field(
-        None, ge=0, le=1, description="expected calibration error, 15 bins"
-    )
-
-    @model_validator(mode="after")
-    def _some_bound(self) -> "GateConfig":
-        bounds = {key for key in type(self).model_fields if key.startswith(("min_", "max_"))}
-        given = {key for key in bounds if getattr(self, key) is not None}
-        if self.rebaseline:
-            given -= {"min_change", "min_relative_change", "max_superclass_drop"}
-        if not given:
-            without = " that is not a comparison with the baseline" if self.rebaseline else ""
-            raise ConfigError(
-                f"there is no bound{without}, so that any student would pass. Give one of "
-                f"{', '.join(sorted(bounds))}, such as gate.min_accuracy=0.6."
-            )
-        return self
 
 
 class PushConfig(_Section):
@@ -196,6 +153,7 @@ class RunConfig(_Section):
     recipe: Recipe
     gate: GateConfig
     push: PushConfig = PushConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -212,9 +170,9 @@ class RunConfig(_Section):
     @field_validator("method", mode="before")
     @classmethod
     def _names_stand_for_methods(cls, spec: Any) -> Any:
-        if isinstance(spec, list):
-            return [{"name": member} if isinstance(member, str) else member for member in spec]
-        return {"name": spec} if isinstance(spec, str) else spec
+        from kd_trainer import methods
+
+        return methods.named(spec)
 
     @model_validator(mode="after")
     def _best_needs_eval(self) -> "RunConfig":
@@ -266,42 +224,6 @@ def validate(document: Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(explain(error, RunConfig)) from None
-    return config.model_copy(update={"method": resolve_method(config.method)})
-
-
-def resolve_method(spec: Any) -> Any:
-    """Returns a method's specification with every hyper-parameter filled in.
-
-    Args:
-      spec: as `kd_trainer.methods.create` takes it.
-
-    Raises:
-      ConfigError: no name, unknown name, preset or hyper-parameter, or methods that do not
-        combine.
-    """
     from kd_trainer import methods  # Keras is loaded for a method, not for a table of names
 
-    if isinstance(spec, Mapping):
-        return _resolve_one(spec, "method.")
-    members = []
-    for number, member in enumerate(spec):
-        own = {key: value for key, value in member.items() if key != "weight"}
-        weight = member.get("weight", 1.0)
-        members.append({**_resolve_one(own, f"method[{number}]."), "weight": weight})
-    methods.create(members)
-    return members
-
-
-def _resolve_one(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    from kd_trainer import methods
-
-    try:
-        method = methods.create(spec)
-    except ValidationError as error:
-        config_class = methods.method_class(spec["name"]).Config
-        raise ConfigError(explain(error, config_class, prefix)) from None
-    return {
-        "name": spec["name"],
-        "preset": method.preset,
-        **method.config.model_dump(mode="json"),
-    }
+    return config.model_copy(update={"method": methods.resolve(config.method)})

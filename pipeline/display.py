@@ -128,6 +128,10 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.pushed_to:
         console.print("[bold green]Blessed.[/] The student is in service at")
         console.print(f"  {escape(outcome.pushed_to)}", highlight=False, soft_wrap=True)
+    elif outcome.overtaken:
+        why = escape(outcome.overtaken)
+        console.print(f"[bold red]Overtaken[/], nothing was pushed: {why}.", soft_wrap=True)
+        console.print("Run again: the student is then compared with what is in service.")
     else:
         console.print(f"[bold red]{made.verdict.capitalize()}[/]: nothing was pushed.")
     console.print(f"Report: {escape(outcome.report)}", highlight=False, soft_wrap=True)

@@ -3,20 +3,13 @@
 import ast
 import hashlib
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
+from components.run_recorder.origin import libraries
+
 _ROOT = Path(__file__).parent.parent
-# What components run, and all that is ours.
+# What components run.
 _RUN_BY_COMPONENTS = ("components", "kd_trainer")
-PACKAGES = (*_RUN_BY_COMPONENTS, "pipeline", "schemas")
-# What executes our code: another version may compute something else.
-_LIBRARIES = ("apache-beam", "keras", "numpy", "tensorflow", "tfx")
-
-
-def libraries() -> dict[str, str]:
-    """Returns the versions of the libraries that results depend on."""
-    return {name: version(name) for name in _LIBRARIES}
 
 
 def code(*modules: str) -> str:
@@ -31,14 +24,6 @@ def code(*modules: str) -> str:
     files = _closure(modules)
     templates = {path for file in files for path in file.parent.glob("templates/*")}
     for path in sorted(files | templates):
-        digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def everything() -> str:
-    """Returns a hash of all our modules."""
-    digest = hashlib.sha256()
-    for path in sorted(path for package in PACKAGES for path in (_ROOT / package).rglob("*.py")):
         digest.update(f"\n{path.relative_to(_ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

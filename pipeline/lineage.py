@@ -100,7 +100,7 @@ class _Tracer:
         return {
             **made,
             "network": config["student"],
-            "method": config["method"],
+            "method": json.loads(distillation.properties["method"]),
             "recipe": config["recipe"],
             "seed": config["seed"],
             "summary": {key: summary[key] for key in ("test", "parameters", "seconds")}

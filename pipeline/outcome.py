@@ -32,13 +32,15 @@ class Outcome:
     Attributes:
       rows: teacher, baseline, student, and the student as TFLite where that was made.
       decision: the gate's.
-      pushed_to: the version that holds the student; None if it was refused.
+      pushed_to: the version that holds the student; None if nothing was pushed.
+      overtaken: why a blessed student was not pushed; empty otherwise.
       report: the run's page.
     """
 
     rows: list[Row]
     decision: Decision
     pushed_to: str | None
+    overtaken: str
     report: str
 
 
@@ -68,7 +70,8 @@ def read(plan: Plan, run_id: str) -> Outcome:
             for role, network in measured.networks.items()
         ],
         decision=made,
-        pushed_to=pushed.get("pushed_destination"),
+        pushed_to=pushed.get("pushed_destination") or None,
+        overtaken=pushed.get("reason", ""),
         report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
     )
 

@@ -3,21 +3,23 @@
 Whatever can be found wrong before anything runs is found here.
 """
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components import gate_bounds
 from components.cifar100_example_gen import download, output, reader
 from components.cifar100_example_gen.sample import SAMPLE
+from components.serving_versions import observed
+from kd_trainer import methods
 from kd_trainer.errors import ConfigError
-from pipeline import fingerprint, store, user_networks
+from pipeline import fingerprint, run_record, store, user_networks
 from pipeline.config import RunConfig
 from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
@@ -34,7 +36,8 @@ class Plan:
       config: the run.
       workdir: absolute; everything is written below it, except what `push.directory` moves.
       source: the data's archive or folder, absolute.
-      data_fingerprint: of the images and labels in it.
+      data_fingerprint: of the images and labels in it; None where they can only be looked at
+        when the pipeline runs.
       counts: examples of each split.
       schema: the schema's file.
       metadata: how ML Metadata is reached.
@@ -45,7 +48,7 @@ class Plan:
     config: RunConfig
     workdir: Path
     source: str
-    data_fingerprint: str
+    data_fingerprint: str | None
     counts: dict[str, int]
     schema: Path
     metadata: metadata_store_pb2.ConnectionConfig
@@ -53,9 +56,35 @@ class Plan:
     own: Mapping[str, OwnNetwork] = field(default_factory=dict)
 
     @property
-    def pipeline_root(self) -> Path:
+    def inputs(self) -> dict[str, Any]:
+        """What nodes are given that a cluster takes as parameters of the pipeline, each a text."""
+        return {
+            "data_uri": self.source,
+            "method": json.dumps(self.config.method),
+            "method_preset": "",
+            "gate": gate_bounds.write(self.config.gate),
+            "baseline": self.config.gate.baseline,
+        }
+
+    @property
+    def method_modules(self) -> list[str]:
+        """The modules of the method that the student may be trained by."""
+        return methods.modules(self.config.method)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run is, for the record."""
+        return run_record.document(self.config, self.command)
+
+    @property
+    def observed_version(self) -> str:
+        """What was pushed and withdrawn when the run was launched, for TFX's cache."""
+        return observed(str(self.push_directory))
+
+    @property
+    def pipeline_root(self) -> str:
         """Where the artifacts are."""
-        return self.workdir / "pipelines" / self.config.name
+        return str(self.workdir / "pipelines" / self.config.name)
 
     @property
     def push_directory(self) -> Path:
@@ -85,22 +114,9 @@ class Plan:
         if "student" in self.own:
             self.own["student"].keep_architecture()
 
-    def checkpoint_dir(self, node: str, configuration: object) -> str:
-        """Returns where a node keeps the state of a training of that configuration and data."""
-        data = self.config.data
-        key = json.dumps(
-            [
-                configuration,
-                self.data_fingerprint,
-                data.eval_fraction,
-                data.limit,
-                fingerprint.file(self.schema),
-            ],
-            sort_keys=True,
-            default=str,
-        )
-        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        return str(self.workdir / "checkpoints" / self.config.name / f"{node}-{digest}")
+    def checkpoint_dir(self, node: str) -> str:
+        """Returns where a node keeps the states of trainings that have not ended."""
+        return str(self.workdir / "checkpoints" / self.config.name / node)
 
 
 def make(
@@ -130,14 +146,8 @@ def make(
     summary, records = reader.load(source)
     splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
     counts = {name: len(split) for name, split in splits.items()}
-    for key, recipe in config.recipes.items():
-        if recipe.batch_size > counts["train"]:
-            raise ConfigError(
-                f"{key}.batch_size is {recipe.batch_size}, but the training split has only "
-                f"{counts['train']} images. Lower the batch size, or give more data "
-                "(data.limit, data.path)."
-            )
-    own = _check_networks(config, workdir, schema, splits["train"])
+    check_batches(config, counts["train"])
+    own = check_networks(config, workdir, schema, splits["train"])
     return Plan(
         config=config,
         workdir=workdir,
@@ -168,11 +178,39 @@ def locate(config: RunConfig, workdir: Path) -> str:
     return os.path.abspath(data.path) if data.path else str(SAMPLE)
 
 
-def _check_networks(
+def check_batches(config: RunConfig, images: int) -> None:
+    """Holds the batches against the training split's size.
+
+    Raises:
+      ConfigError: a batch is larger.
+    """
+    for key, recipe in config.recipes.items():
+        if recipe.batch_size > images:
+            raise ConfigError(
+                f"{key}.batch_size is {recipe.batch_size}, but the training split has only "
+                f"{images} images. Lower the batch size, or give more data "
+                "(data.limit, data.path)."
+            )
+
+
+def check_networks(
     config: RunConfig, workdir: Path, schema: Path, train: "Records"
 ) -> dict[str, OwnNetwork]:
-    """Holds both networks against the data and the method; returns those of the user's own."""
-    from kd_trainer import examples, methods, training
+    """Holds both networks against the data and the method.
+
+    Args:
+      config: the run.
+      workdir: where networks of the user's own are kept.
+      schema: gives the number of classes.
+      train: the training split.
+
+    Returns:
+      The networks of the user's own, by role.
+
+    Raises:
+      ConfigError: one does not fit the data, or their taps do not fit the method.
+    """
+    from kd_trainer import examples, training
     from kd_trainer.networks import build
 
     classes = examples.num_classes(str(schema))

@@ -33,13 +33,13 @@ class Ending:
 
     Attributes:
       outcome: `pushed`; `unchanged`, the student is a version that an earlier run pushed; `refused`
-        by the gate; `failed`; `unfinished`, it is running or was killed.
+        by the gate; `overtaken`, another run pushed meanwhile; `failed`; `unfinished`, it is running or was killed.
       version: the version that holds its student.
       refused_by: the bounds that refused it, as `GateDecision` names them.
       node: the node that failed, or that ran last.
     """
 
-    outcome: Literal["pushed", "unchanged", "refused", "failed", "unfinished"]
+    outcome: Literal["pushed", "unchanged", "refused", "overtaken", "failed", "unfinished"]
     version: str | None = None
     refused_by: str | None = None
     node: str | None = None
@@ -50,6 +50,7 @@ class Ending:
             "pushed": f"pushed {self.version}",
             "unchanged": f"unchanged, in service as {self.version}",
             "refused": f"refused{by}",
+            "overtaken": "overtaken by another push",
             "failed": f"failed at {self.node}",
             "unfinished": f"running or killed at {self.node}",
         }[self.outcome]
@@ -119,6 +120,8 @@ def ending(history: History, run: Run) -> Ending:
         return Ending("failed", node=by_state["FAILED"])
     if "RUNNING" in by_state or pushed is None:
         return Ending("unfinished", node=by_state.get("RUNNING", run.nodes[-1].id))
+    if pushed.properties.get("reason"):
+        return Ending("overtaken")
     if not pushed.properties["pushed"]:
         decision = run.output(GATE_DECISION)
         by = decision.properties["refused_by"] if decision else None

@@ -12,11 +12,12 @@ from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
+from components.run_recorder import origin
 from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
-from pipeline import fingerprint, run_record, store
 from pipeline import plan as run_plan
+from pipeline import run_record, store
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
 
@@ -56,7 +57,7 @@ def run(
             console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
             with open(log, "a") as file:
                 # What one needs to know to read the rest of it.
-                file.write(f"{yaml.safe_dump(fingerprint.libraries())}\n{_document(config)}\n")
+                file.write(f"{yaml.safe_dump(origin.libraries())}\n{_document(config)}\n")
             return _execute(plan, console, log)
 
 

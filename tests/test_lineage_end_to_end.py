@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.cifar100_example_gen.sample import SAMPLE
-from pipeline import cli, run_record
+from components.run_recorder import origin
+from pipeline import cli
 
 pytestmark = pytest.mark.slow
 
@@ -129,8 +130,8 @@ def test_3_an_unchanged_run_has_an_unchanged_record(run, read):
 
 
 def test_4_another_revision_trains_nothing(run, read, monkeypatch, tmp_path):
-    monkeypatch.setattr(run_record, "_ROOT", tmp_path)  # is no checkout
-    monkeypatch.setenv(run_record.REVISION_VARIABLE, "b" * 40)
+    monkeypatch.setattr(origin, "_ROOT", tmp_path)  # is no checkout
+    monkeypatch.setenv(origin.REVISION_VARIABLE, "b" * 40)
     _, cached = run()
     assert "RunRecorder" not in cached
     assert cached >= {*UNTOUCHED, "Evaluator"}

@@ -22,8 +22,8 @@ from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import methods, training
 from kd_trainer.data import Dataset
+from kd_trainer.methods import resolve
 from kd_trainer.recipe import Recipe
-from pipeline.config import resolve_method
 
 TEACHER, STUDENT = "resnet20", "resnet8"
 RECIPE = Recipe(epochs=6, batch_size=64, learning_rate=0.1, schedule="cosine", warmup_epochs=1)
@@ -103,7 +103,7 @@ def rows(chosen: list[str]) -> Iterator[tuple[str, Any]]:
         members = [
             dict(zip(("name", "preset"), m.split("/"), strict=False)) for m in row.split(" + ")
         ]
-        yield row, resolve_method(members if len(members) > 1 else members[0])
+        yield row, resolve(members if len(members) > 1 else members[0])
 
 
 def load(source: str, classes: int) -> dict[str, Dataset]:

@@ -32,7 +32,8 @@ class AtomicPusher(base_component.BaseComponent):
     Outputs:
       pushed_model: `standard_artifacts.PushedModel`, a copy of the version; its custom properties
         are those of TFX's Pusher, `pushed`, `pushed_destination` and `pushed_version`, and
-        `rebaselined_over`, the version in service that comparisons were set aside for, or "".
+        `rebaselined_over`, the version in service that comparisons were set aside for, or "";
+        where another run pushed meanwhile `pushed` is 0 and `reason` says so.
     """
 
     SPEC_CLASS = AtomicPusherSpec
@@ -55,7 +56,7 @@ class AtomicPusher(base_component.BaseComponent):
         Args:
           model: `standard_artifacts.Model`, the student.
           model_blessing: `standard_artifacts.ModelBlessing`; without it nothing is pushed.
-          decision: `components.GateDecision`, for the model card.
+          decision: `components.GateDecision`: what was in service then, and for the model card.
           run_record: `components.RunRecord`, for the model card.
           profile: `components.ModelProfile`, for the model card.
           push_directory: where versions are pushed to.

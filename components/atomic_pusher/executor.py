@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,22 @@ from components.atomic_pusher import model_card
 from components.atomic_pusher.push import push
 from components.decision import Decision
 from components.profile import Profile
-from components.serving_versions import MODEL_CARD, TFLITE, same_files, same_model, versions
+from components.serving_versions import (
+    MODEL_CARD,
+    TFLITE,
+    in_service,
+    locked,
+    same_files,
+    same_model,
+    versions,
+)
+from kd_trainer.errors import ConfigError
 
 Artifacts = dict[str, list[Artifact]]
 
 
 class Executor(base_executor.BaseExecutor):
-    """Pushes the model if it is blessed and not what the newest version holds."""
+    """Pushes a blessed model over what it was compared with, unless it is in service already."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -35,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
           exec_properties: `push_directory`; the others are not read.
 
         Raises:
-          ConfigError: the push directory cannot be written.
+          ConfigError: the push directory cannot be written or locked.
         """
         (pushed_model,) = output_dict["pushed_model"]
         (blessing,) = input_dict["model_blessing"]
@@ -60,11 +71,17 @@ class Executor(base_executor.BaseExecutor):
             )
             Path(folder, MODEL_CARD).write_text(card)
 
-        newest = versions(directory)[-1:]
-        if newest and _holds(newest[0], saved_model, lite):
-            (target,) = newest
-        else:
-            target = push(directory, write)
+        # From the look at what is in service to the new version no other push comes between.
+        with _alone(directory):
+            newest = versions(directory)[-1:]
+            if newest and _holds(newest[0], saved_model, lite):
+                (target,) = newest
+            elif reason := _overtaken(directory, saved_model, decision):
+                pushed_model.set_int_custom_property("pushed", 0)
+                pushed_model.set_string_custom_property("reason", reason)
+                return
+            else:
+                target = push(directory, write)
         io_utils.copy_dir(target, pushed_model.uri)
         pushed_model.set_int_custom_property("pushed", 1)
         pushed_model.set_string_custom_property("pushed_destination", target)
@@ -72,6 +89,34 @@ class Executor(base_executor.BaseExecutor):
         pushed_model.set_string_custom_property(
             "rebaselined_over", decision.champion_version if decision.rebaseline else ""
         )
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(directory))
+        except OSError as error:
+            raise ConfigError(
+                f"push.directory: {directory!r} cannot be locked: {error.strerror}. Give a folder "
+                "that this user can write, on a file system with locks: a local disk, or NFS."
+            ) from error
+        yield
+
+
+def _overtaken(directory: str, saved_model: str, decision: Decision) -> str | None:
+    """Returns why the student is no longer compared with what is in service; None if it is."""
+    now = os.path.basename(in_service(directory, saved_model) or "")
+    if now == decision.in_service:
+        return None
+    return (
+        f"in service is {_version(now)} now, and was {_version(decision.in_service)} when the gate "
+        "compared: another run pushed, or a version was withdrawn, meanwhile"
+    )
+
+
+def _version(number: str) -> str:
+    return f"version {number}" if number else "none"
 
 
 def _holds(version: str, saved_model: str, lite: list[str]) -> bool:

@@ -29,7 +29,8 @@ class BaselineSelector(base_component.BaseComponent):
 
     Outputs:
       model: `standard_artifacts.Model`, a copy of the chosen SavedModel; its custom properties
-        `choice` (`champion` or `from_scratch`), `reason` and `champion_version` say which and why.
+        `choice` (`champion` or `from_scratch`), `reason` and `champion_version` say which and why,
+        and `in_service` is the newest pushed version, whatever was chosen.
     """
 
     SPEC_CLASS = BaselineSelectorSpec

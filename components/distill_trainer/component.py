@@ -16,6 +16,8 @@ class DistillTrainerSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
+        "method": component_spec.ExecutionParameter(type=str),
+        "method_preset": component_spec.ExecutionParameter(type=str),
         "checkpoint_dir": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
@@ -49,6 +51,8 @@ class DistillTrainer(base_component.BaseComponent):
         schema: BaseChannel,
         teacher: BaseChannel,
         config: Mapping[str, Any],
+        method: str,
+        method_preset: str,
         checkpoint_dir: str,
         code_fingerprint: str,
     ):
@@ -59,10 +63,10 @@ class DistillTrainer(base_component.BaseComponent):
             is one, `eval`.
           schema: `standard_artifacts.Schema`; the label's domain gives the number of classes.
           teacher: `standard_artifacts.Model` with `model.keras` beside its SavedModel.
-          config: `student` (as `kd_trainer.networks.build` takes it), `method` (name, preset,
-            hyper-parameters), `recipe`, `seed`.
-          checkpoint_dir: where a killed training left its state, and this one keeps its own; give
-            each configuration, code and data its own.
+          config: `student` (as `kd_trainer.networks.build` takes it), `recipe`, `seed`.
+          method: as `kd_trainer.methods.chosen` takes it.
+          method_preset: of the method, if not the one in `method`; else "".
+          checkpoint_dir: where a killed training left its state, and this one keeps its own.
           code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
         """
         spec = DistillTrainerSpec(
@@ -70,6 +74,8 @@ class DistillTrainer(base_component.BaseComponent):
             schema=schema,
             teacher=teacher,
             config=json.dumps(config, sort_keys=True),
+            method=method,
+            method_preset=method_preset,
             checkpoint_dir=checkpoint_dir,
             code_fingerprint=code_fingerprint,
             model=Channel(type=standard_artifacts.Model),

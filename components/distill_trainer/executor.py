@@ -24,8 +24,7 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: `examples`, `schema`, `teacher`.
           output_dict: `model`, `model_run`, `summary`.
-          exec_properties: `config`, a JSON document; `checkpoint_dir`; `code_fingerprint`, not
-            read.
+          exec_properties: as `DistillTrainer` takes them, `config` as a JSON document.
 
         Raises:
           UserError: the data, the configuration or the networks' taps do not fit.
@@ -34,13 +33,14 @@ class Executor(base_executor.BaseExecutor):
         # TensorFlow is loaded where it is needed: the component's definition is not.
         from kd_trainer import examples as reader
         from kd_trainer import methods, training
-        from kd_trainer.checkpoint import Checkpoint
+        from kd_trainer.checkpoint import Checkpoint, digest
         from kd_trainer.export import export, load
         from kd_trainer.labels import class_names
         from kd_trainer.networks import build
         from kd_trainer.recipe import Recipe
 
-        config = json.loads(exec_properties["config"])
+        method = methods.chosen(exec_properties["method"], exec_properties["method_preset"])
+        config = {**json.loads(exec_properties["config"]), "method": method}
         (examples,) = input_dict["examples"]
         (model,), (model_run,) = output_dict["model"], output_dict["model_run"]
         splits = {
@@ -50,11 +50,20 @@ class Executor(base_executor.BaseExecutor):
         schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
         classes = reader.num_classes(schema)
         teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
-        checkpoint = Checkpoint(Path(exec_properties["checkpoint_dir"]))
+        checkpoint = Checkpoint(
+            Path(exec_properties["checkpoint_dir"]),
+            digest(
+                config,
+                exec_properties["code_fingerprint"],
+                classes,
+                *(array for name in sorted(splits) for array in splits[name].arrays),
+                *teacher.get_weights(),
+            ),
+        )
         student, history = training.distil(
             teacher,
             config["student"],
-            methods.create(config["method"]),
+            methods.create(method),
             classes,
             Recipe.model_validate(config["recipe"]),
             config["seed"],
@@ -85,6 +94,6 @@ class Executor(base_executor.BaseExecutor):
         path = Path(summary.uri) / DistillationSummary.FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document, indent=1))
-        model.set_string_custom_property("method", methods.label(config["method"]))
+        model.set_string_custom_property("method", methods.label(method))
         model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])
         checkpoint.clear()

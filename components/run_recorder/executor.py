@@ -8,7 +8,10 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact
 from tfx.utils import io_utils
 
+from components import gate_bounds
 from components.artifacts import RunRecord
+from components.run_recorder import origin
+from kd_trainer import methods
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -24,9 +27,23 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: empty.
           output_dict: `run_record`.
-          exec_properties: `run`, a JSON document.
+          exec_properties: as `RunRecorder` takes them, `run` as a JSON document.
+
+        Raises:
+          ConfigError: method or gate are not what they should be.
         """
-        document = json.loads(exec_properties["run"])
+        run = json.loads(exec_properties["run"])
+        given = {
+            "method": methods.chosen(exec_properties["method"], exec_properties["method_preset"]),
+            "gate": {
+                **gate_bounds.read(exec_properties["gate"]),
+                "baseline": exec_properties["baseline"],
+            },
+            "data": {**run["config"]["data"], "path": exec_properties["data_uri"]},
+        }
+        # A cluster's code and machine are not known where the pipeline is compiled.
+        here = {"code": origin.code(), "environment": origin.environment()}
+        document = {**here, **run, "config": {**run["config"], **given}}
         (record,) = output_dict["run_record"]
         path = os.path.join(record.uri, RunRecord.FILE_NAME)
         io_utils.write_string_file(path, json.dumps(document, indent=1))

@@ -66,7 +66,7 @@ class StudentGate(base_component.BaseComponent):
           infra_blessing: `standard_artifacts.InfraBlessing` of the ModelChecker.
           baseline: `standard_artifacts.Model` of the BaselineSelector.
           candidate: `standard_artifacts.Model`, the student.
-          gate: the configuration's section `gate`, a JSON document.
+          gate: the bounds, as `gate_bounds.read` takes them.
           push_directory: where versions are pushed to; what was withdrawn there is not blessed.
           observed_version: what was in service when the run was launched; not read, it makes TFX's
             cache miss when that has changed.

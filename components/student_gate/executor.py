@@ -1,6 +1,5 @@
 """What StudentGate runs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,12 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components import decision, profile
+from components import decision, gate_bounds, profile
 from components.artifacts import ModelProfile
 from components.decision import Bound, Decision
 from components.student_gate import budgets, checks, verdict
 from components.student_gate.rules import rules
+from kd_trainer.errors import ConfigError
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -34,9 +34,11 @@ class Executor(base_executor.BaseExecutor):
           exec_properties: `gate`, `push_directory`; the others are not read.
 
         Raises:
+          ConfigError: `gate` holds no bounds or wrong ones, or one on the teacher's accuracy, which
+            was not evaluated.
           RuntimeError: TFMA's verdict is not on these bounds.
         """
-        gate = json.loads(exec_properties["gate"])
+        gate = gate_bounds.read(exec_properties["gate"])
         (baseline,), (candidate,) = input_dict["baseline"], input_dict["candidate"]
         bounds = [
             *_accuracy(gate, input_dict),
@@ -48,6 +50,7 @@ class Executor(base_executor.BaseExecutor):
             baseline=baseline.get_string_custom_property("choice"),
             champion_version=baseline.get_string_custom_property("champion_version"),
             baseline_reason=baseline.get_string_custom_property("reason"),
+            in_service=baseline.get_string_custom_property("in_service"),
             bounds=bounds,
         )
         (written,), (blessing,) = output_dict["decision"], output_dict["blessing"]
@@ -66,6 +69,11 @@ def _accuracy(gate: dict[str, Any], input_dict: Artifacts) -> list[Bound]:
         artifact_utils.get_single_uri(input_dict["evaluation"]), rules(gate, "baseline"), names
     )
     if of_teacher := rules(gate, "teacher"):
+        if "teacher_evaluation" not in input_dict:
+            raise ConfigError(
+                f"gate: found {', '.join(rule.name for rule in of_teacher)}, and the pipeline has "
+                "no node that evaluates the teacher. Compile it with that bound set."
+            )
         evaluation = artifact_utils.get_single_uri(input_dict["teacher_evaluation"])
         bounds += verdict.read(evaluation, of_teacher, names)
     bounds += budgets.budgets(gate, measured.networks["student"])

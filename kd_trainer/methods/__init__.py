@@ -4,6 +4,10 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from kd_trainer.config_errors import explain
+from kd_trainer.documents import parse
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step
 from kd_trainer.methods.combination import Combination
@@ -42,10 +46,14 @@ __all__ = [
     "Setting",
     "Stage",
     "Step",
+    "chosen",
     "create",
     "label",
     "method_class",
     "modules",
+    "named",
+    "own_part",
+    "resolve",
 ]
 
 # A method, or several that are combined.
@@ -101,6 +109,69 @@ def create(spec: Spec) -> Method:
     return cls(cls.Config.model_validate({**cls.PRESETS[preset], **overrides}), preset)
 
 
+def resolve(spec: Spec) -> Any:
+    """Returns a specification with every hyper-parameter filled in.
+
+    Args:
+      spec: as `create` takes it.
+
+    Raises:
+      ConfigError: no name, unknown name, preset or hyper-parameter, or methods that do not
+        combine.
+    """
+    if isinstance(spec, Mapping):
+        return _resolve_one(spec, "method.")
+    members = []
+    for number, member in enumerate(spec):
+        own = {key: value for key, value in member.items() if key != "weight"}
+        weight = member.get("weight", 1.0)
+        members.append({**_resolve_one(own, f"method[{number}]."), "weight": weight})
+    create(members)
+    return members
+
+
+def chosen(text: str, preset: str = "") -> Any:
+    """Returns the specification that a text stands for, with every hyper-parameter filled in.
+
+    Args:
+      text: a method's name, or a specification in JSON or YAML.
+      preset: of that method, if not the one in the text; what else stands in the text is not of
+        the preset and stays.
+
+    Raises:
+      ConfigError: the text is neither, a preset is given to several methods, or as `resolve`.
+    """
+    spec = named(parse(text, "method"))
+    members = spec if isinstance(spec, list) else [spec]
+    if not members or not all(isinstance(member, Mapping) for member in members):
+        raise ConfigError(
+            f"method: found {text!r}, expected a method's name, or name, preset and "
+            "hyper-parameters such as '{name: fitnet, hint_weight: 50}', or a list of these."
+        )
+    if preset and isinstance(spec, list):
+        raise ConfigError(
+            f"method_preset: found {preset!r} and {len(spec)} methods. Give each its own preset, "
+            "in `method`."
+        )
+    return resolve({**spec, "preset": preset} if preset else spec)
+
+
+def named(spec: Any) -> Any:
+    """Returns a specification in which no name stands for a method: it is one, or in a list."""
+    if isinstance(spec, list):
+        return [{"name": member} if isinstance(member, str) else member for member in spec]
+    return {"name": spec} if isinstance(spec, str) else spec
+
+
+def own_part(spec: Spec) -> Any:
+    """Returns a resolved specification without the hyper-parameters that are its preset's."""
+    if not isinstance(spec, Mapping):
+        return [own_part(member) for member in spec]
+    of_preset = _resolve_one({key: spec[key] for key in ("name", "preset")}, "method.")
+    kept = {"name", "preset"}
+    return {key: value for key, value in spec.items() if key in kept or value != of_preset.get(key)}
+
+
 def label(spec: Spec) -> str:
     """Returns what a resolved specification is called: its methods and their presets."""
     members = [spec] if isinstance(spec, Mapping) else spec
@@ -110,6 +181,19 @@ def label(spec: Spec) -> str:
 def modules(spec: Spec) -> list[str]:
     """Returns the modules of a specification's methods, one that another rests on included."""
     return [METHODS[name].split(":")[0] for name in _names(spec)]
+
+
+def _resolve_one(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    try:
+        method = create(spec)
+    except ValidationError as error:
+        config_class = method_class(spec["name"]).Config
+        raise ConfigError(explain(error, config_class, prefix)) from None
+    return {
+        "name": spec["name"],
+        "preset": method.preset,
+        **method.config.model_dump(mode="json"),
+    }
 
 
 def _names(spec: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from kd_trainer.errors import ConfigError, UserError
-from pipeline.cluster import compiled, trigger
+from pipeline.cluster import compiled, compiling, trigger
 from pipeline.cluster.errors import PORT_FORWARD, ServerError
 from pipeline.run_command import FAILED
 
@@ -43,47 +43,37 @@ def run(options: argparse.Namespace) -> int:
 
 def submit(options: argparse.Namespace) -> int:
     """Uploads a pipeline and starts a run of it; with `--wait`, waits for its end."""
-    pipeline = compiled.read(options.spec)
-    parameters = pipeline.arguments(options.parameter)
-    with _service(options) as service:
-        body = _body(options, service, pipeline, parameters)
-        now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
-        started = service.run({"display_name": f"{pipeline.name} {now}", **body})
-        print(f"run {started.run_id}")
-        ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
-        print(f"  {ui}/#/runs/details/{started.run_id}")
-        if not options.wait:
-            return 0
-        from pipeline.cluster import waiting
-
-        try:
-            succeeded = waiting.wait(service, _host(options), started.run_id, pipeline.tasks)
-        except (KeyboardInterrupt, UserError, ServerError) as error:
-            print("tfx-distill: no longer waiting; the run goes on", file=sys.stderr)
-            if isinstance(error, KeyboardInterrupt):
-                return FAILED
-            raise
-        return 0 if succeeded else FAILED
+    with compiling.pipeline_of(options) as pipeline:
+        parameters = pipeline.arguments(options.parameter)
+        with _service(options) as service:
+            body = _body(options, service, pipeline, parameters)
+            now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
+            started = service.run({"display_name": f"{pipeline.name} {now}", **body})
+            print(f"run {started.run_id}")
+            ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
+            print(f"  {ui}/#/runs/details/{started.run_id}")
+            return _waited(options, service, started.run_id, pipeline) if options.wait else 0
 
 
 def schedule(options: argparse.Namespace) -> int:
     """Uploads a pipeline and makes a recurring run of it the only one of its name, enabled."""
-    pipeline = compiled.read(options.spec)
-    parameters = pipeline.arguments(options.parameter)
     when = trigger.every(options.every) if options.cron is None else trigger.cron(options.cron)
-    with _service(options) as service:
-        from pipeline.cluster import schedules
+    with compiling.pipeline_of(options) as pipeline:
+        parameters = pipeline.arguments(options.parameter)
+        with _service(options) as service:
+            from pipeline.cluster import schedules
 
-        wanted = {
-            "display_name": options.name,
-            "trigger": when,
-            # A run that is due while another one is at work waits for it, and what was missed in a
-            # pause is not made up for: each takes the newest data anyway.
-            "max_concurrency": "1",
-            "no_catchup": True,
-            **_body(options, service, pipeline, parameters),
-        }
-        print(f"schedule {options.name}: {schedules.put(service, wanted)}, {trigger.text(when)}")
+            wanted = {
+                "display_name": options.name,
+                "trigger": when,
+                # A run that is due while another one is at work waits for it, and what was missed
+                # in a pause is not made up for: each takes the newest data anyway.
+                "max_concurrency": "1",
+                "no_catchup": True,
+                **_body(options, service, pipeline, parameters),
+            }
+            done = schedules.put(service, wanted)
+            print(f"schedule {options.name}: {done}, {trigger.text(when)}")
     return 0
 
 
@@ -145,6 +135,24 @@ def _service(options: argparse.Namespace) -> Iterator["Service"]:
         ) from error
     with connected(host, options.namespace) as (client, namespace):
         yield Service(client, namespace)
+
+
+def _waited(
+    options: argparse.Namespace,
+    service: "Service",
+    run_id: str,
+    pipeline: compiled.CompiledPipeline,
+) -> int:
+    from pipeline.cluster import waiting
+
+    try:
+        succeeded = waiting.wait(service, _host(options), run_id, pipeline.tasks)
+    except (KeyboardInterrupt, UserError, ServerError) as error:
+        print("tfx-distill: no longer waiting; the run goes on", file=sys.stderr)
+        if isinstance(error, KeyboardInterrupt):
+            return FAILED
+        raise
+    return 0 if succeeded else FAILED
 
 
 def _host(options: argparse.Namespace) -> str:

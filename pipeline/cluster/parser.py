@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.cluster import commands
+from pipeline.cluster import commands, compiling
 from pipeline.cluster.errors import COOKIES, TOKEN, TOKEN_FILE
 
 _EPILOG = f"""\
@@ -27,6 +27,7 @@ def add(parent: Any) -> None:
     )
     verbs = kubeflow.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_compile(verbs)
     submit = _verb(verbs, "submit", commands.submit, "upload a pipeline and run it")
     _add_pipeline(submit)
     submit.add_argument(
@@ -80,10 +81,37 @@ def _verb(
     return parser
 
 
+def _add_compile(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "compile",
+        help="compile the pipeline into a file",
+        description="Compiles the pipeline for Kubeflow Pipelines 2, having checked what can be "
+        "checked outside of the cluster.",
+    )
+    _add_configuration(parser)
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="YAML (default: the pipeline's name .yaml)"
+    )
+    parser.set_defaults(command=compiling.run)
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", help="what to start from (default: quick)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, such as kubeflow.image=registry/tfx-distill:1; may be given many "
+        "times",
+    )
+
+
 def _add_pipeline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--spec", type=Path, required=True, metavar="FILE", help="the compiled pipeline, YAML"
+        "--spec", type=Path, metavar="FILE", help="a compiled pipeline (default: one is compiled)"
     )
+    _add_configuration(parser)
     parser.add_argument(
         "--parameter",
         action="append",

@@ -1,6 +1,6 @@
 """The nodes that record the run, and bring the data in once it is found to be in order."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tfx.components import ExampleValidator, StatisticsGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -8,15 +8,17 @@ from tfx.types import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
 from components.cifar100_example_gen.component import Cifar100ExampleGen
+from components.data_probe.component import DataProbe
 from components.run_recorder.component import RunRecorder
-from pipeline import fingerprint, run_record
+from pipeline import fingerprint
 from pipeline.plan import Plan
 
 
 class DataNodes(NamedTuple):
-    """In the order in which they run."""
+    """In the order in which they run; without a probe the data was looked at beforehand."""
 
     recorder: RunRecorder
+    probe: DataProbe | None
     example_gen: Cifar100ExampleGen
     statistics_gen: StatisticsGen
     schema_gen: ImportSchemaGen
@@ -42,10 +44,19 @@ class DataNodes(NamedTuple):
 def data_nodes(plan: Plan) -> DataNodes:
     """Returns the nodes; what uses the data waits for `anomaly_gate`."""
     data = plan.config.data
-    recorder = RunRecorder(run=run_record.document(plan.config, plan.command))
+    recorder = RunRecorder(run=plan.record, **plan.inputs)
+    probe = None
+    data_fingerprint: Any = plan.data_fingerprint
+    if data_fingerprint is None:
+        probe = DataProbe(
+            source=plan.inputs["data_uri"],
+            code_fingerprint=fingerprint.code("components.data_probe.executor"),
+        )
+        probe.add_upstream_node(recorder)
+        data_fingerprint = probe.outputs["fingerprint"].future()[0].value
     example_gen = Cifar100ExampleGen(
-        source=plan.source,
-        data_fingerprint=plan.data_fingerprint,
+        source=plan.inputs["data_uri"],
+        data_fingerprint=data_fingerprint,
         eval_fraction=data.eval_fraction,
         limit=data.limit,
         code_fingerprint=fingerprint.code("components.cifar100_example_gen.executor"),
@@ -61,4 +72,6 @@ def data_nodes(plan: Plan) -> DataNodes:
         anomalies=validator.outputs["anomalies"],
         code_fingerprint=fingerprint.code("components.anomaly_gate.executor"),
     )
-    return DataNodes(recorder, example_gen, statistics_gen, schema_gen, validator, anomaly_gate)
+    return DataNodes(
+        recorder, probe, example_gen, statistics_gen, schema_gen, validator, anomaly_gate
+    )

@@ -2,16 +2,15 @@
 
 from typing import NamedTuple
 
-from tfx.components import Evaluator
 from tfx.types import BaseChannel
 
 from components.baseline_selector.component import BaselineSelector
+from components.gate_evaluator.component import GateEvaluator
 from components.lite_exporter.component import LiteExporter
 from components.model_checker.component import ModelChecker
 from components.model_profiler.component import ModelProfiler
-from components.serving_versions import observed
 from components.student_gate.component import StudentGate
-from pipeline import fingerprint, gate
+from pipeline import fingerprint
 from pipeline.graph.data import DataNodes
 from pipeline.graph.training import TrainingNodes
 from pipeline.plan import Plan
@@ -21,8 +20,8 @@ class JudgingNodes(NamedTuple):
     """In the order in which they run; what was not asked for is None."""
 
     selector: BaselineSelector
-    evaluator: Evaluator
-    teacher_evaluator: Evaluator | None
+    evaluator: GateEvaluator
+    teacher_evaluator: GateEvaluator | None
     lite_exporter: LiteExporter | None
     checker: ModelChecker
     profiler: ModelProfiler
@@ -45,28 +44,30 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
     selector = BaselineSelector(
         from_scratch=training.baseline.outputs["model"],
         candidate=training.student,
-        policy=config.gate.baseline,
+        policy=plan.inputs["baseline"],
         push_directory=str(plan.push_directory),
-        # It makes the cache see that a version was pushed or withdrawn.
-        observed_version=observed(str(plan.push_directory)),
+        observed_version=plan.observed_version,
         code_fingerprint=fingerprint.code("components.baseline_selector.executor"),
     )
     baseline, teacher = selector.outputs["model"], training.teacher.outputs["model"]
-    evaluator = Evaluator(
+    evaluator_code = fingerprint.code("components.gate_evaluator.executor")
+    evaluator = GateEvaluator(
         examples=data.examples,
-        example_splits=["test"],
         model=training.student,
         baseline_model=baseline,
-        eval_config=gate.eval_config(config.gate),
-    )
+        gate=plan.inputs["gate"],
+        reference="baseline",
+        code_fingerprint=evaluator_code,
+    ).with_id("Evaluator")
     teacher_evaluator = None
-    if teacher_eval_config := gate.teacher_eval_config(config.gate):
-        teacher_evaluator = Evaluator(
+    if config.gate.min_teacher_share is not None:
+        teacher_evaluator = GateEvaluator(
             examples=data.examples,
-            example_splits=["test"],
             model=training.student,
             baseline_model=teacher,
-            eval_config=teacher_eval_config,
+            gate=plan.inputs["gate"],
+            reference="teacher",
+            code_fingerprint=evaluator_code,
         ).with_id("Evaluator.teacher")
     lite_exporter = None
     if "tflite" in config.push.formats:
@@ -95,9 +96,9 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
         infra_blessing=checker.outputs["blessing"],
         baseline=baseline,
         candidate=training.student,
-        gate=config.gate.model_dump_json(),
+        gate=plan.inputs["gate"],
         push_directory=str(plan.push_directory),
-        observed_version=observed(str(plan.push_directory)),
+        observed_version=plan.observed_version,
         code_fingerprint=fingerprint.code("components.student_gate.executor"),
     )
     return JudgingNodes(

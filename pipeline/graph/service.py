@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from components.atomic_pusher.component import AtomicPusher
 from components.model_report.component import ModelReport
-from components.serving_versions import observed
 from pipeline import fingerprint
 from pipeline.graph.data import DataNodes
 from pipeline.graph.judging import JudgingNodes
@@ -33,7 +32,7 @@ def service_nodes(
         profile=profile,
         lite=judging.lite,
         push_directory=str(plan.push_directory),
-        observed_version=observed(str(plan.push_directory)),
+        observed_version=plan.observed_version,
         code_fingerprint=fingerprint.code("components.atomic_pusher.executor"),
     ).with_id("Pusher")
     report = ModelReport(

@@ -10,7 +10,7 @@ from tfx.proto import trainer_pb2
 from tfx.types import BaseChannel, standard_artifacts
 
 from components.distill_trainer.component import DistillTrainer
-from kd_trainer import methods, networks
+from kd_trainer import networks
 from kd_trainer.recipe import Recipe
 from pipeline import fingerprint
 from pipeline.graph.data import DataNodes
@@ -54,8 +54,8 @@ def _trainer(name: str, network: str, recipe: Recipe, plan: Plan, data: DataNode
         "seed": plan.config.seed,
         "validate": with_eval,
         "code_fingerprint": fingerprint.code("kd_trainer.run_fn", networks.module(network)),
+        "checkpoint_dir": plan.checkpoint_dir(f"Trainer.{name}"),
     }
-    checkpoint_dir = plan.checkpoint_dir(f"Trainer.{name}", custom_config)
     trainer = Trainer(
         run_fn="kd_trainer.run_fn.run_fn",
         examples=data.examples,
@@ -63,7 +63,7 @@ def _trainer(name: str, network: str, recipe: Recipe, plan: Plan, data: DataNode
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         # The Trainer must be given eval splits; without one it gets what run_fn then leaves alone.
         eval_args=trainer_pb2.EvalArgs(splits=["eval" if with_eval else "train"]),
-        custom_config={**custom_config, "checkpoint_dir": checkpoint_dir},
+        custom_config=custom_config,
     ).with_id(f"Trainer.{name}")
     trainer.add_upstream_node(data.anomaly_gate)
     return trainer
@@ -72,23 +72,22 @@ def _trainer(name: str, network: str, recipe: Recipe, plan: Plan, data: DataNode
 def _distill_trainer(teacher: BaseNode, plan: Plan, data: DataNodes) -> DistillTrainer:
     config = {
         "student": plan.student,
-        "method": plan.config.method,
         "recipe": plan.config.recipe.model_dump(mode="json"),
         "seed": plan.config.seed,
     }
     code = fingerprint.code(
         "components.distill_trainer.executor",
         networks.module(plan.student),
-        *methods.modules(plan.config.method),
+        *plan.method_modules,
     )
     trainer = DistillTrainer(
         examples=data.examples,
         schema=data.schema,
         teacher=teacher.outputs["model"],
         config=config,
-        checkpoint_dir=plan.checkpoint_dir(
-            "DistillTrainer", [config, code, teacher.exec_properties]
-        ),
+        method=plan.inputs["method"],
+        method_preset=plan.inputs["method_preset"],
+        checkpoint_dir=plan.checkpoint_dir("DistillTrainer"),
         code_fingerprint=code,
     )
     trainer.add_upstream_node(data.anomaly_gate)

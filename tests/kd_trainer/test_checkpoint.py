@@ -59,7 +59,7 @@ def uninterrupted(request):
 @pytest.mark.parametrize(("stage", "epoch"), [("hint", 2), ("distil", 1), ("distil", 3)])
 def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, stage, epoch):
     keep, weights, history = uninterrupted
-    checkpoint = Checkpoint(tmp_path)
+    checkpoint = Checkpoint(tmp_path, "subject")
     unsubscribe = kill_at(stage, epoch)
     with pytest.raises(KilledError):
         distil(checkpoint, keep)
@@ -79,7 +79,7 @@ def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, sta
 
 
 def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
-    checkpoint = Checkpoint(tmp_path)
+    checkpoint = Checkpoint(tmp_path, "subject")
     unsubscribe = kill_at("distil", 1)
     with pytest.raises(KilledError):
         distil(checkpoint)
@@ -97,7 +97,7 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
 
 
 def test_cleared(tmp_path):
-    checkpoint = Checkpoint(tmp_path)
+    checkpoint = Checkpoint(tmp_path, "subject")
     checkpoint.clear()
     assert checkpoint.position() is None
     distil(checkpoint)

@@ -126,9 +126,15 @@ class RunWriter:
         else:
             self._trainer("teacher", "resnet20", data)
         self._trainer("baseline", "resnet8", data)
-        config = {"student": "resnet8", "method": method, "recipe": RECIPE, "seed": 3}
+        config = {"student": "resnet8", "recipe": RECIPE, "seed": 3}
         results = {"test": {"teacher": {"top1": 0.8}, "student": {"top1": 0.75}}}
-        summary = {**config, **results, "parameters": {"student": 83892}, "seconds": 12.5}
+        summary = {
+            **config,
+            "method": method,
+            **results,
+            "parameters": {"student": 83892},
+            "seconds": 12.5,
+        }
         trained_teacher = self.outputs["Importer.teacher" if teacher else "Trainer.teacher"]
         self.node(
             "DistillTrainer",
@@ -138,6 +144,7 @@ class RunWriter:
                 "summary": make("components.DistillationSummary", ("summary.json", summary)),
             },
             config=json.dumps(config),
+            method=json.dumps(method),
         )
 
     def serve_from_cache(self, other: "RunWriter") -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from kd_trainer import methods
 from kd_trainer.errors import ConfigError
 from pipeline import config
 
@@ -53,9 +54,7 @@ def test_another_method_does_not_inherit_the_presets_of_the_first():
 
 
 def test_a_method_may_be_given_by_its_name_alone():
-    assert config.load("quick", ["method=fitnet"]).method == config.resolve_method(
-        {"name": "fitnet"}
-    )
+    assert config.load("quick", ["method=fitnet"]).method == methods.resolve({"name": "fitnet"})
 
 
 def test_a_methods_name_goes_with_its_hyper_parameters_in_any_order():
@@ -63,7 +62,7 @@ def test_a_methods_name_goes_with_its_hyper_parameters_in_any_order():
         ["method=rkd", "method.angle_weight=7"],
         ["method.angle_weight=7", "method=rkd"],
     ):
-        assert config.load("quick", overrides).method == config.resolve_method(
+        assert config.load("quick", overrides).method == methods.resolve(
             {"name": "rkd", "angle_weight": 7}
         )
 

@@ -91,7 +91,7 @@ def shown_outcome(change, **fields):
     ]
     console = Console(file=io.StringIO(), width=100, color_system=None)
     pushed_to = "/serving/quick/18" if passed else None
-    outcome = Outcome(rows, Decision(**{**made, **fields}), pushed_to, "/workdir/report.html")
+    outcome = Outcome(rows, Decision(**{**made, **fields}), pushed_to, "", "/workdir/report.html")
     show_outcome(console, outcome)
     return console.file.getvalue()
 

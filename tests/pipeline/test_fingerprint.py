@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from components.run_recorder import origin
 from pipeline import fingerprint
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,7 @@ def checkout(tmp_path, monkeypatch):
             ignore=shutil.ignore_patterns("*.bz2", "__pycache__"),
         )
     monkeypatch.setattr(fingerprint, "_ROOT", tmp_path)
+    monkeypatch.setattr(origin, "_ROOT", tmp_path)
     return tmp_path
 
 
@@ -70,19 +72,19 @@ def test_an_edit_is_seen_where_it_matters(checkout, module, edited, changes):
 
 
 def test_an_edit_of_any_module_changes_the_whole(checkout):
-    seen = {fingerprint.everything()}
+    seen = {origin.everything()}
     for edited in ("kd_trainer/methods/fitnet.py", "components/artifacts.py"):
         edit(checkout / edited)
-        seen.add(fingerprint.everything())
+        seen.add(origin.everything())
     assert len(seen) == 3
     (checkout / "pipeline").mkdir()
     (checkout / "pipeline" / "new.py").write_text("new")
-    assert fingerprint.everything() not in seen
+    assert origin.everything() not in seen
 
 
 def test_another_library_version_is_seen(monkeypatch):
     before = fingerprint.code("kd_trainer.run_fn")
-    monkeypatch.setattr(fingerprint, "version", lambda name: "0")
+    monkeypatch.setattr(origin, "version", lambda name: "0")
     assert fingerprint.code("kd_trainer.run_fn") != before
 
 

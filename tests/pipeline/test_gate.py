@@ -1,22 +1,19 @@
 """The gate against TFX's Evaluator: real SavedModels whose every answer is known."""
 
-import json
 import shutil
 from pathlib import Path
 
 import lookup_models
 import numpy as np
 import pytest
-from google.protobuf import json_format
-from tfx.components.evaluator.executor import Executor as Evaluator
 from tfx.types import standard_artifacts
 
-from components import decision, profile
+from components import decision, gate_bounds, profile
 from components.artifacts import GateDecision, ModelProfile
+from components.gate_evaluator.executor import Executor as Evaluator
 from components.model_profiler.executor import Executor as ModelProfiler
 from components.student_gate.executor import Executor as StudentGate
 from kd_trainer.labels import COARSE_LABELS
-from pipeline import gate
 from pipeline.config import GateConfig
 
 pytestmark = pytest.mark.slow
@@ -70,8 +67,8 @@ class World:
         made.uri = str(self.folder / name)
         return made
 
-    def evaluate(self, config, baseline="baseline"):
-        key = (config.SerializeToString(), baseline)
+    def evaluate(self, gate, reference="baseline", baseline="baseline"):
+        key = (gate_bounds.write(gate), reference, baseline)
         if key not in self.evaluations:
             name = f"evaluation-{len(self.evaluations)}"
             evaluation = self.artifact(standard_artifacts.ModelEvaluation, name)
@@ -83,10 +80,7 @@ class World:
                     "baseline_model": [self.models[baseline]],
                 },
                 {"evaluation": [evaluation], "blessing": [blessing]},
-                {
-                    "eval_config": json_format.MessageToJson(config),
-                    "example_splits": json.dumps(["test"]),
-                },
+                {"gate": gate_bounds.write(gate), "reference": reference},
             )
             self.evaluations[key] = evaluation
         return self.evaluations[key]
@@ -98,20 +92,20 @@ class World:
         self.models[baseline].set_string_custom_property("choice", choice)
         self.models[baseline].set_string_custom_property("reason", "a reason")
         inputs = {
-            "evaluation": [self.evaluate(gate.eval_config(measured), baseline)],
+            "evaluation": [self.evaluate(measured, baseline=baseline)],
             "profile": [self.profile],
             "baseline": [self.models[baseline]],
             "candidate": [self.models["student"]],
         }
-        if teacher_config := gate.teacher_eval_config(measured):
-            inputs["teacher_evaluation"] = [self.evaluate(teacher_config, "teacher")]
+        if measured.min_teacher_share is not None:
+            inputs["teacher_evaluation"] = [self.evaluate(measured, "teacher", "teacher")]
         shutil.rmtree(self.folder / "decided", ignore_errors=True)
         written = self.artifact(GateDecision, "decided/decision")
         blessing = self.artifact(standard_artifacts.ModelBlessing, "decided/blessing")
         StudentGate().Do(
             inputs,
             {"decision": [written], "blessing": [blessing]},
-            {"gate": wanted.model_dump_json(), "push_directory": self.push_directory},
+            {"gate": gate_bounds.write(wanted), "push_directory": self.push_directory},
         )
         made = decision.read(written.uri)
         assert written.get_int_custom_property("blessed") == made.blessed

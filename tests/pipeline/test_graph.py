@@ -3,8 +3,6 @@
 import re
 
 import pytest
-import yaml
-from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.types import standard_artifacts
 
 from components.cifar100_example_gen.sample import SAMPLE
@@ -58,30 +56,6 @@ def test_lineage_knows_our_artifacts_by_their_types_and_files():
 def test_it_leaves_no_trace(quick):
     graph.create_pipeline(quick)
     assert not list(quick.workdir.iterdir())
-
-
-def test_compiles_for_kubeflow(quick, tmp_path):
-    pipeline = graph.create_pipeline(quick)
-    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
-        config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(use_pipeline_spec_2_1=True),
-        output_dir=str(tmp_path),
-        output_filename="quick.yaml",
-    )
-    runner.run(pipeline)
-    spec = yaml.safe_load((tmp_path / "quick.yaml").read_text())
-    assert spec["schemaVersion"] == "2.1.0"
-    assert len(spec["root"]["dag"]["tasks"]) == len(pipeline.components)
-    # Open-source Kubeflow refuses resolvers and runs no custom drivers.
-    executors = spec["deploymentSpec"]["executors"]
-    assert all(set(executor) == {"container"} for executor in executors.values())
-    ours = re.findall(r"title: (components\.\w+)", (tmp_path / "quick.yaml").read_text())
-    assert set(ours) == {
-        "components.DistillationSummary",
-        "components.GateDecision",
-        "components.ModelProfile",
-        "components.ReportPage",
-        "components.RunRecord",
-    }
 
 
 def test_our_artifact_type_is_found_by_its_name():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.run_recorder import origin
 from pipeline import config, run_record, store
 
 
@@ -16,8 +17,8 @@ def git(folder, *arguments):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository with a module of ours."""
-    monkeypatch.setattr(run_record, "_ROOT", tmp_path)
-    monkeypatch.delenv(run_record.REVISION_VARIABLE, raising=False)
+    monkeypatch.setattr(origin, "_ROOT", tmp_path)
+    monkeypatch.delenv(origin.REVISION_VARIABLE, raising=False)
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "cli.py").write_text("one\n")
     git(tmp_path, "init", "--quiet")
@@ -47,10 +48,10 @@ def test_a_new_module_is_a_modification(checkout):
 
 
 def test_without_a_checkout_the_image_says_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_record, "_ROOT", tmp_path)
-    monkeypatch.delenv(run_record.REVISION_VARIABLE, raising=False)
+    monkeypatch.setattr(origin, "_ROOT", tmp_path)
+    monkeypatch.delenv(origin.REVISION_VARIABLE, raising=False)
     assert code() == ("", False)
-    monkeypatch.setenv(run_record.REVISION_VARIABLE, "b" * 40)
+    monkeypatch.setenv(origin.REVISION_VARIABLE, "b" * 40)
     assert code() == ("b" * 40, False)
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")  # a worktree without its repository
     assert code() == ("b" * 40, False)

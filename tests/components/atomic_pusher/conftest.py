@@ -72,6 +72,7 @@ def decision() -> Decision:
         baseline="champion",
         champion_version="1795368000",
         baseline_reason="version 1795368000 is the newest pushed one",
+        in_service="",
         bounds=[accuracy, *(accuracy.model_copy(update=other) for other in (drop, size))],
     )
 

@@ -1,6 +1,8 @@
 import json
+import multiprocessing
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from components.atomic_pusher.executor import Executor
 from components.atomic_pusher.model_card import render
 from components.decision import Decision
 from components.profile import Profile
-from components.serving_versions import versions, withdraw
+from components.serving_versions import in_service, versions, withdraw
+from kd_trainer.errors import ConfigError
 
 SAVED_MODEL = {"saved_model.pb": 1, "assets/class_names.txt": 10, "variables/variables.data": 10**6}
 TFLITE = dict.fromkeys(LiteModels.FILE_NAMES.values(), 100_000)
@@ -73,13 +76,27 @@ class Pusher:
             path.write_text(text)
         return made
 
-    def __call__(self, letter: str, *, blessed: bool = True, lite: str | None = None) -> Any:
-        """Pushes a model, and with it TFLite files, whose content is a letter each."""
-        fill(self.folder / "artifacts" / "model" / "Format-Serving", SAVED_MODEL, letter)
+    def __call__(
+        self,
+        letter: str,
+        *,
+        blessed: bool = True,
+        lite: str | None = None,
+        compared: str | None = None,
+    ) -> Any:
+        """Pushes a model, and with it TFLite files, whose content is a letter each.
+
+        It was compared with a version, "" for none; by default with what is in service.
+        """
+        model = self.folder / "artifacts" / "model" / "Format-Serving"
+        fill(model, SAVED_MODEL, letter)
+        if compared is None:
+            compared = Path(in_service(str(self.serving), str(model)) or "").name
+        decided = self.decision.model_copy(update={"in_service": compared})
         blessing = self.artifact(standard_artifacts.ModelBlessing, "blessing")
         blessing.set_int_custom_property("blessed", int(blessed))
         documents = {
-            "decision": (GateDecision, self.decision.model_dump_json()),
+            "decision": (GateDecision, decided.model_dump_json()),
             "profile": (ModelProfile, self.profile.model_dump_json()),
             "run_record": (RunRecord, json.dumps(self.run)),
         }
@@ -114,7 +131,7 @@ def pusher(tmp_path: Path, profile: Profile, decision: Decision, run: dict[str, 
 
 def test_a_blessed_model_is_pushed_with_its_card(pusher: Pusher, tmp_path: Path) -> None:
     pushed = pusher("a")
-    [version] = pusher.serving.iterdir()
+    [version] = pusher.versions()
     found = content(version)
     card = found.pop("README.md").decode()
     assert found == content(tmp_path / "artifacts" / "model" / "Format-Serving")
@@ -202,7 +219,111 @@ def test_a_record_without_what_the_card_says_pushes_nothing(pusher: Pusher) -> N
     del pusher.run["config"]["recipe"]
     with pytest.raises(KeyError, match="recipe"):
         pusher("a")
-    assert not list(pusher.serving.iterdir())
+    assert [path.name for path in pusher.serving.iterdir()] == [".lock"]
+
+
+def test_what_was_pushed_since_the_comparison_is_not_pushed_over(pusher: Pusher) -> None:
+    pusher("a")
+    [first] = pusher.versions()
+    overtaken = pusher("b", compared="")
+    assert pusher.versions() == [first]
+    assert overtaken.get_int_custom_property("pushed") == 0
+    reason = overtaken.get_string_custom_property("reason")
+    assert f"in service is version {first.name} now, and was none" in reason
+    pusher("b", compared=first.name)
+    assert len(pusher.versions()) == 2
+    # Two of one comparison.
+    assert pusher("c", compared=first.name).get_int_custom_property("pushed") == 0
+    # The model that is in service need not have been compared with it.
+    assert pusher("b", compared=first.name).get_int_custom_property("pushed") == 1
+    assert len(pusher.versions()) == 2
+
+
+def test_what_was_withdrawn_since_the_comparison_is_seen(pusher: Pusher) -> None:
+    pusher("a")
+    pusher("b")
+    one, two = pusher.versions()
+    withdraw(str(two))
+    overtaken = pusher("c", compared=two.name)
+    assert f"is version {one.name} now" in overtaken.get_string_custom_property("reason")
+    assert pusher.versions() == [one]
+
+
+@pytest.mark.parametrize("rebaseline", [False, True])
+def test_a_rebaseline_is_over_one_champion_too(pusher: Pusher, rebaseline: bool) -> None:
+    pusher.decision = pusher.decision.model_copy(update={"rebaseline": rebaseline})
+    pusher("a")
+    assert pusher("b", compared="").get_int_custom_property("pushed") == 0
+
+
+def test_a_destination_that_cannot_be_locked(pusher: Pusher) -> None:
+    pusher.serving.touch()  # is no folder
+    with pytest.raises(ConfigError, match="serving' cannot be locked"):
+        pusher("a")
+
+
+def push_in_a_process(pusher: Pusher, letter: str, start: Any, results: Any) -> None:
+    """Pushes when all are ready, over the version that all of them were compared with."""
+    compared = pusher.versions()[-1].name
+    start.wait()
+    pushed = pusher(letter, compared=compared)
+    results.put((letter, pushed.get_int_custom_property("pushed")))
+
+
+@pytest.mark.slow
+def test_of_two_processes_at_once_one_pushes(pusher: Pusher, tmp_path: Path) -> None:
+    pusher("0")
+    spawn = multiprocessing.get_context("spawn")
+    for round_number in range(3):
+        start, results = spawn.Barrier(2), spawn.Queue()
+        processes = []
+        for letter in "ab":
+            other = Pusher(tmp_path / letter, pusher.profile, pusher.decision, pusher.run)
+            other.serving = pusher.serving
+            other_letter = f"{letter}{round_number}"
+            arguments = (other, other_letter, start, results)
+            processes.append(spawn.Process(target=push_in_a_process, args=arguments))
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=120)
+            assert process.exitcode == 0
+        found = dict(results.get(timeout=10) for _ in processes)
+        assert sorted(found.values()) == [0, 1]
+        newest = pusher.versions()[-1]
+        [winner] = [letter for letter, pushed in found.items() if pushed]
+        assert (newest / "saved_model.pb").read_text() == winner
+    assert len(pusher.versions()) == 4
+
+
+HOLDER = """
+import sys
+from components.serving_versions import locked
+with locked(sys.argv[1]):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_pusher_waits_for_another_and_not_for_a_killed_one(pusher: Pusher) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(pusher.serving)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "locked\n"
+        waiting = threading.Thread(target=pusher, args=("a",))
+        waiting.start()
+        waiting.join(timeout=2)
+        assert waiting.is_alive()
+        assert not pusher.versions()
+        holder.kill()
+        waiting.join(timeout=60)
+        assert len(pusher.versions()) == 1
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.baseline_selector.executor import Executor, choose
+from kd_trainer.errors import ConfigError
 
 
 def saved_model(path: Path, content: str) -> str:
@@ -118,3 +119,19 @@ def test_the_executor_copies_the_choice_and_says_why(
     for name, value in properties.items():
         assert model.get_string_custom_property(name) == value
     assert model.get_string_custom_property("reason")
+
+
+def test_what_is_in_service_is_told_whatever_is_chosen(
+    candidate: str, scratch: str, pushed: Path
+) -> None:
+    for policy in ("champion", "from_scratch"):
+        assert choose(policy, str(pushed), scratch, candidate).in_service == ""
+    saved_model(pushed / "3", "3")
+    saved_model(pushed / "4", "candidate")  # the candidate itself
+    for policy in ("champion", "from_scratch"):
+        assert choose(policy, str(pushed), scratch, candidate).in_service == "3"
+
+
+def test_a_policy_that_is_none(candidate: str, scratch: str, pushed: Path) -> None:
+    with pytest.raises(ConfigError, match="found 'best', expected champion or from_scratch"):
+        choose("best", str(pushed), scratch, candidate)

@@ -17,9 +17,8 @@ from components.distill_trainer.executor import Executor
 from kd_trainer.errors import ConfigError
 from kd_trainer.export import export, load
 from kd_trainer.labels import FINE_LABELS
-from kd_trainer.methods import label
+from kd_trainer.methods import label, resolve
 from kd_trainer.networks import build
-from pipeline.config import resolve_method
 
 
 class Inputs(NamedTuple):
@@ -55,7 +54,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[str, Any], dict]:
     config = {
         "student": "resnet8",
-        "method": method,
         "recipe": {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, **recipe},
         "seed": 2,
     }
@@ -69,11 +67,13 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
         {key: [value] for key, value in outputs.items()},
         {
             "config": json.dumps(config),
+            "method": json.dumps(method),
+            "method_preset": "",
             "code_fingerprint": "",
             "checkpoint_dir": str(folder / "checkpoints"),
         },
     )
-    return outputs, config
+    return outputs, {**config, "method": method}
 
 
 # One stage, several with adapters, the images' positions, several methods at once.
@@ -88,7 +88,7 @@ SPECS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", SPECS)
 def test_a_method_distils_a_student(case: str, inputs: Inputs, tmp_path: Path) -> None:
-    spec = resolve_method(SPECS[case])
+    spec = resolve(SPECS[case])
     outputs, config = distil(inputs, tmp_path, spec)
     student = load(outputs["model"].uri)
     own = build("resnet8", 100)

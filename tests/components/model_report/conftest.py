@@ -158,7 +158,7 @@ def _train(made: dict[str, Any], config: Any) -> None:
         )
         export(trained, f"{made[network].uri}/Format-Serving", FINE_LABELS)
     recipe = Recipe.model_validate(config.recipe).model_dump(mode="json")
-    document = {"student": "resnet8", "method": config.method, "recipe": recipe, "seed": 0}
+    document = {"student": "resnet8", "recipe": recipe, "seed": 0}
     DistillTrainer().Do(
         {key: [made[key]] for key in ("examples", "schema", "teacher")},
         {
@@ -168,6 +168,8 @@ def _train(made: dict[str, Any], config: Any) -> None:
         },
         {
             "config": json.dumps(document),
+            "method": json.dumps(config.method),
+            "method_preset": "",
             "checkpoint_dir": f"{made['student'].uri}-checkpoints",
             "code_fingerprint": "",
         },
@@ -264,6 +266,7 @@ def _decide(made: dict[str, Any]) -> None:
         baseline="from_scratch",
         champion_version="",
         baseline_reason="no other model has been pushed yet",
+        in_service="",
         bounds=bounds,
     )
     Path(made["decision"].uri, ours.GateDecision.FILE_NAME).write_text(decision.model_dump_json())

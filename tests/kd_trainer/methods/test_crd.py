@@ -113,9 +113,9 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(tmp_path: Path) -> N
 
     unsubscribe = progress.subscribe(kill)
     with pytest.raises(KilledError):
-        distil(Checkpoint(tmp_path))
+        distil(Checkpoint(tmp_path, "subject"))
     unsubscribe()
-    found, _, resumed = distil(Checkpoint(tmp_path))
+    found, _, resumed = distil(Checkpoint(tmp_path, "subject"))
     assert [row["contrast"] for row in resumed] == [row["contrast"] for row in history]
     for one, other in zip(expected, found, strict=True):
         assert one.tobytes() == other.tobytes()

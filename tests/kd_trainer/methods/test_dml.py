@@ -182,7 +182,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(
 ) -> None:
     teacher = tiny(name="teacher", width=6)
     expected = distil(teacher, export="peer").get_weights()
-    checkpoint = Checkpoint(tmp_path)
+    checkpoint = Checkpoint(tmp_path, "subject")
     save = checkpoint.save
 
     def killed(*arguments) -> None:
@@ -192,7 +192,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(
     monkeypatch.setattr(checkpoint, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         distil(teacher, checkpoint, export="peer")
-    found = distil(teacher, Checkpoint(tmp_path), export="peer").get_weights()
+    found = distil(teacher, Checkpoint(tmp_path, "subject"), export="peer").get_weights()
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
 

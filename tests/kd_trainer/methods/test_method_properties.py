@@ -494,7 +494,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     if keras.backend.backend() == "tensorflow":
         monkeypatch.setattr(Distiller, "compile", eagerly)  # a graph would take seconds to trace
     expected = trained(case)
-    checkpoint = Checkpoint(tmp_path)
+    checkpoint = Checkpoint(tmp_path, "subject")
     for stage in method_of(case).stages(EPOCHS):
 
         def killer(moment: progress.Progress, name: str = stage.name) -> None:

@@ -3,15 +3,16 @@
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.gate_evaluator.eval_config import eval_config
 from components.student_gate.rules import ROUNDING
-from pipeline import config, gate
+from pipeline import config
 from pipeline.config import GateConfig
 
 
-def thresholds(eval_config: tfma.EvalConfig) -> list[tuple]:
+def thresholds(found_config: tfma.EvalConfig) -> list[tuple]:
     """By metric: the slice, what is compared, and the least that passes."""
     found = []
-    for metric in eval_config.metrics_specs[0].metrics:
+    for metric in found_config.metrics_specs[0].metrics:
         for each in metric.per_slice_thresholds:
             (spec,) = each.slicing_specs
             if each.threshold.HasField("value_threshold"):
@@ -39,30 +40,31 @@ TOP1, TOP5 = "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"
     ],
 )
 def test_each_bound_is_a_threshold_of_its_own(bound, expected):
-    (found,) = thresholds(gate.eval_config(GateConfig.model_validate(bound)))
+    gate = GateConfig.model_validate(bound).model_dump()
+    (found,) = thresholds(eval_config(gate, "baseline"))
     assert found[:-1] == expected[:-1]
     assert found[-1] == pytest.approx(expected[-1] - ROUNDING)
-    assert gate.teacher_eval_config(GateConfig.model_validate(bound)) is None
+    assert not thresholds(eval_config(gate, "teacher"))
 
 
 def test_the_teachers_share_is_a_change_against_the_teacher():
-    chosen = GateConfig(min_teacher_share=0.95)
-    (found,) = thresholds(gate.teacher_eval_config(chosen))
+    chosen = GateConfig(min_teacher_share=0.95).model_dump()
+    (found,) = thresholds(eval_config(chosen, "teacher"))
     assert found == (TOP1, [], "relative", pytest.approx(0.95 - 1 - ROUNDING))
-    assert thresholds(gate.eval_config(chosen)) == []
+    assert thresholds(eval_config(chosen, "baseline")) == []
 
 
 def test_bounds_on_one_metric_stand_side_by_side():
-    chosen = GateConfig(min_accuracy=0.7, min_change=-0.01, min_relative_change=0)
-    kinds = [kind for _, _, kind, _ in thresholds(gate.eval_config(chosen))]
+    chosen = GateConfig(min_accuracy=0.7, min_change=-0.01, min_relative_change=0).model_dump()
+    kinds = [kind for _, _, kind, _ in thresholds(eval_config(chosen, "baseline"))]
     assert kinds == ["value", "absolute", "relative"]
 
 
 def test_with_rebaseline_changes_are_measured_without_a_threshold():
     chosen = GateConfig(
         rebaseline=True, min_top5=0.9, min_change=0, min_relative_change=0, max_superclass_drop=0
-    )
-    found = gate.eval_config(chosen)
+    ).model_dump()
+    found = eval_config(chosen, "baseline")
     assert [kind for _, _, kind, _ in thresholds(found)] == ["value"]
     metrics = {metric.class_name for metric in found.metrics_specs[0].metrics}
     assert metrics == {TOP1, TOP5}
@@ -70,5 +72,6 @@ def test_with_rebaseline_changes_are_measured_without_a_threshold():
 
 @pytest.mark.parametrize("preset", config.presets())
 def test_a_preset_bounds_accuracy_and_change(preset):
-    kinds = {kind for _, _, kind, _ in thresholds(gate.eval_config(config.load(preset).gate))}
+    gate = config.load(preset).gate.model_dump()
+    kinds = {kind for _, _, kind, _ in thresholds(eval_config(gate, "baseline"))}
     assert kinds >= {"value", "absolute"}

@@ -1,11 +1,11 @@
 """The gate's bounds on accuracy as TFMA's configuration."""
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import tensorflow_model_analysis as tfma
 
-from components.student_gate.rules import SUPERCLASS, TOP1, TOP5, Rule, rules
-from pipeline.config import GateConfig
+from components.student_gate.rules import SUPERCLASS, TOP1, TOP5, rules
 
 _OVERALL = tfma.SlicingSpec()
 _SUPERCLASSES = tfma.SlicingSpec(feature_keys=[SUPERCLASS])
@@ -15,22 +15,19 @@ _METRICS = {
 }
 
 
-def eval_config(gate: GateConfig) -> tfma.EvalConfig:
-    """Returns what is measured of student and baseline, and what is wanted of it.
+def eval_config(
+    gate: Mapping[str, Any], reference: Literal["baseline", "teacher"]
+) -> tfma.EvalConfig:
+    """Returns what is measured of student and reference, and what is wanted of it.
 
     Top-1 and top-5 accuracy, overall and for each superclass. With `rebaseline` what is compared
     with the baseline is measured, and has no threshold.
+
+    Args:
+      gate: the bounds, as `gate_bounds.read` gives them.
+      reference: whom the student is compared with, for its part of them.
     """
-    return _eval_config(rules(gate.model_dump(), "baseline"))
-
-
-def teacher_eval_config(gate: GateConfig) -> tfma.EvalConfig | None:
-    """Returns the same where the teacher is the baseline; None if nothing is wanted of that."""
-    bounds = rules(gate.model_dump(), "teacher")
-    return _eval_config(bounds) if bounds else None
-
-
-def _eval_config(bounds: Mapping[Rule, float]) -> tfma.EvalConfig:
+    bounds = rules(gate, reference)
     metrics = [
         tfma.MetricConfig(
             class_name=class_name,

@@ -1,0 +1,1 @@
+"""Looks at the data before it is brought in."""

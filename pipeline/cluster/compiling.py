@@ -1,0 +1,93 @@
+"""The command `tfx-distill kubeflow compile`, and what compiles before it submits."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kd_trainer.errors import ConfigError
+from pipeline import config as run_config
+from pipeline.cluster import compiled
+from pipeline.quiet import output_to
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compiles a pipeline into a file, and says what is in it."""
+    config = _load(options)
+    target = options.output or Path(f"{config.name}.yaml")
+    if target.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"--output: found {str(target)!r}, expected a name that ends in .yaml.")
+    text = _compile(config, options)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(text)
+        os.replace(partial, target)
+    except OSError as error:
+        raise ConfigError(f"--output: {target} cannot be written: {error.strerror}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    pipeline = compiled.read(target)
+    print(f"{target}: pipeline {pipeline.name}, version {pipeline.version}")
+    print(f"  {len(pipeline.tasks)} tasks, artifacts below {config.kubeflow.pipeline_root}")
+    print("  parameters:")
+    for name, parameter in sorted(pipeline.parameters.items()):
+        print(f"    {name}={parameter['defaultValue']}")
+    return 0
+
+
+@contextmanager
+def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeline]:
+    """Gives the pipeline that a command is asked for.
+
+    Args:
+      options: `spec`, a compiled pipeline; or `preset` and `set`, which are compiled.
+
+    Yields:
+      The pipeline; its file may be gone afterwards.
+
+    Raises:
+      ConfigError: both are given, the file is no compiled pipeline, or the configuration is wrong.
+    """
+    if options.spec is not None:
+        if options.preset or options.set:
+            raise ConfigError(
+                f"--spec: {options.spec} is compiled already; leave --preset and --set out, or "
+                "compile it again with them."
+            )
+        yield compiled.read(options.spec)
+        return
+    config = _load(options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{config.name}.yaml")
+        path.write_text(_compile(config, options))
+        yield compiled.read(path)
+
+
+def _load(options: argparse.Namespace) -> run_config.RunConfig:
+    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+        return run_config.load(options.preset or "quick", options.set)
+
+
+def _compile(config: run_config.RunConfig, options: argparse.Namespace) -> str:
+    # What TensorFlow and TFX say while they are loaded is no part of what was asked for.
+    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+        from pipeline.cluster import plan  # Keras
+
+        planned = plan.make(config, _command(options.preset or "quick", options.set))
+        try:
+            from pipeline.cluster import spec
+        except ModuleNotFoundError as error:
+            if error.name != "kfp":
+                raise
+            raise ConfigError(
+                "Kubeflow's compiler is not installed. Install it with the extra: "
+                "pip install 'tfx-distill[kubeflow]' (in a checkout: uv sync --extra kubeflow)."
+            ) from error
+        return spec.document(planned)
+
+
+def _command(preset: str, overrides: Sequence[str]) -> list[str]:
+    sets = [word for override in overrides for word in ("--set", override)]
+    return ["tfx-distill", "kubeflow", "submit", "--preset", preset, *sets]

@@ -1,0 +1,131 @@
+"""A run that is planned here and runs in a cluster."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.cifar100_example_gen import output, reader
+from components.cifar100_example_gen.sample import SAMPLE
+from kd_trainer import methods
+from kd_trainer.errors import ConfigError
+from pipeline import run_record
+from pipeline.config import RunConfig
+from pipeline.plan import Plan, check_batches, check_networks
+from schemas import CIFAR100
+
+WORKDIR = Path("/work")
+"""Where the volume is mounted in every container: pushed versions, checkpoints, data."""
+
+APP = Path("/app")
+"""Where our packages are in the image."""
+
+_ROOT = Path(__file__).parents[2]
+
+
+class ClusterPlan(Plan):
+    """What the graph of a cluster's pipeline is made of; paths are those in the containers."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The parameters of the pipeline, each with the configuration's value as its default."""
+        from tfx.orchestration.data_types import RuntimeParameter  # takes seconds
+
+        defaults = {
+            **super().inputs,
+            "method": json.dumps(methods.own_part(self.config.method)),
+        }
+        return {
+            name: RuntimeParameter(name=name, ptype=str, default=value)
+            for name, value in defaults.items()
+        }
+
+    @property
+    def method_modules(self) -> list[str]:
+        """Those of all methods: a run may choose any."""
+        return methods.modules([{"name": name} for name in methods.METHODS])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run is, but for code and machine, which are the container's."""
+        return {"command": list(self.command), "config": run_record.settings(self.config)}
+
+    @property
+    def observed_version(self) -> str:
+        """Nothing: what looks at the pushed versions is never cached."""
+        return ""
+
+    @property
+    def pipeline_root(self) -> str:
+        """An address in the cluster's object store."""
+        return self.config.kubeflow.pipeline_root
+
+    @property
+    def imported_schema(self) -> Path:
+        """The schema where it is."""
+        return self.schema
+
+
+def make(config: RunConfig, command: Sequence[str]) -> ClusterPlan:
+    """Checks a run as far as that can be done outside of the cluster.
+
+    The method is rehearsed on both networks with the images of the sample and the classes of
+    CIFAR-100, whatever the data will be.
+
+    Args:
+      config: the run.
+      command: the command line that makes this run again.
+
+    Raises:
+      ConfigError: a path is not one in a container, something is asked for that a cluster cannot
+        do, or as `pipeline.plan.make`.
+      DataError: a split of the sample would be empty.
+    """
+    _check_places(config)
+    data = config.data
+    _, records = reader.load(str(SAMPLE))
+    splits = output.output_splits(records, data.eval_fraction, data.limit)
+    if data.path is None:
+        check_batches(config, len(splits["train"]))
+    check_networks(config, WORKDIR, Path(CIFAR100), splits["train"])
+    return ClusterPlan(
+        config=config,
+        workdir=WORKDIR,
+        source=data.path or _in_image(SAMPLE),
+        data_fingerprint=None,
+        counts={},
+        schema=Path(data.schema_path or _in_image(CIFAR100)),
+        # Kubeflow's own.
+        metadata=metadata_store_pb2.ConnectionConfig(),
+        command=command,
+    )
+
+
+def _check_places(config: RunConfig) -> None:
+    for role, section in {"teacher": config.teacher, "student": config.student}.items():
+        if section.file is not None:
+            raise ConfigError(
+                f"{role}.from is {section.file!r}: a network of your own can be used on this "
+                f"machine alone. Give {role}.network, one of the known ones."
+            )
+    if config.data.download:
+        raise ConfigError(
+            "data.download is true, and a cluster's tasks download nothing. Put the archive on "
+            f"the volume and give its path there, such as data.path={WORKDIR}/data/cifar100.tar.gz."
+        )
+    for key, path in {
+        "data.path": config.data.path,
+        "data.schema_path": config.data.schema_path,
+        "push.directory": config.push.directory,
+    }.items():
+        if path is not None and not PurePosixPath(path).is_absolute():
+            raise ConfigError(
+                f"{key} is {path!r}, expected an absolute path in the containers: below {WORKDIR} "
+                f"on the volume, or below {APP} in the image."
+            )
+
+
+def _in_image(path: Path | str) -> str:
+    return str(APP / Path(path).relative_to(_ROOT))

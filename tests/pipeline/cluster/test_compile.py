@@ -1,0 +1,94 @@
+"""`tfx-distill kubeflow compile`, and the file that it writes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from compiled_quick import GOLDEN, document, fixed
+
+from pipeline import cli
+
+
+def compile_to(folder: Path, *arguments: str) -> int:
+    return cli.main(["kubeflow", "compile", "--output", str(folder / "p.yaml"), *arguments])
+
+
+def test_the_compiled_pipeline_is_as_it_was():
+    # When a change is meant: python tests/pipeline/cluster/compiled_quick.py
+    assert yaml.safe_load_all(fixed(document()))
+    assert fixed(document()) == GOLDEN.read_text()
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(tmp_path):
+    written = []
+    for number in range(2):
+        target = tmp_path / f"{number}.yaml"
+        command = ["-m", "pipeline.cli", "kubeflow", "compile", "--output", str(target)]
+        subprocess.run(
+            [sys.executable, *command],
+            check=True,
+            cwd=Path(__file__).parents[3],
+            env={"PYTHONHASHSEED": str(number), "PATH": "/usr/bin:/bin"},
+        )
+        written.append(target.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_it_says_what_is_in_the_file(tmp_path, capfd):
+    assert compile_to(tmp_path, "--set", "kubeflow.image=registry/tfx-distill:7") == 0
+    printed = capfd.readouterr().out
+    assert "17 tasks, artifacts below minio://mlpipeline/v2/artifacts" in printed
+    assert "image=registry/tfx-distill:7" in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["image"]["defaultValue"] == "registry/tfx-distill:7"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("kubeflow.pipeline_root=/local", ["'/local'", "minio://"]),
+        ("kubeflow.imag=x", ["kubeflow.imag", "'image'"]),
+        ("kubeflow.retries=-1", ["kubeflow.retries"]),
+        ("data.download=true", ["data.download", "data.path=/work/"]),
+        ("data.path=cifar.tar.gz", ["data.path", "'cifar.tar.gz'", "/work"]),
+        ("data.schema_path=mine.pbtxt", ["data.schema_path", "absolute"]),
+        ("push.directory=serving", ["push.directory", "absolute"]),
+        ("student.from=small.keras", ["student.from", "student.network"]),
+        ("method={name: fitnet, taps: [stage9]}", ["'stage9'", "'stage1'"]),
+        ("recipe.batch_size=100000", ["recipe.batch_size"]),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_compiled(tmp_path, capfd, override, expected):
+    assert compile_to(tmp_path, "--set", override) == 2
+    error = capfd.readouterr().err
+    for part in expected:
+        assert part in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written(tmp_path, capfd):
+    assert compile_to(tmp_path / "nowhere") == 2
+    assert "cannot be written" in capfd.readouterr().err
+    assert cli.main(["kubeflow", "compile", "--output", str(tmp_path / "p.json")]) == 2
+    assert "ends in .yaml" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_submit_compiles_by_itself(kubeflow, server, capfd):
+    assert kubeflow("submit", "--parameter", "method=rkd") == 0
+    printed = capfd.readouterr().out
+    assert "pipeline quick, version quick-" in printed
+    (run,) = server.runs.values()
+    assert run["runtime_config"]["parameters"] == {"method": "rkd"}
+    assert kubeflow("submit") == 0
+    assert "as uploaded before" in capfd.readouterr().out  # the same bytes, the same version
+
+
+def test_a_compiled_file_is_not_configured_again(kubeflow, spec, capfd):
+    assert kubeflow("submit", "--spec", spec, "--set", "seed=1") == 2
+    assert "leave --preset and --set out" in capfd.readouterr().err

@@ -1,0 +1,260 @@
+"""What a compiled pipeline must be for open-source Kubeflow Pipelines 2 and Argo to run it.
+
+Each test is a refusal of theirs, found in the source of kubeflow/pipelines or by running into it.
+"""
+
+import importlib
+import json
+import re
+from itertools import chain
+
+import pytest
+import yaml
+from compiled_quick import document
+from google.protobuf import json_format
+from kfp import components
+from kfp.pipeline_spec import pipeline_spec_pb2
+from platform_fields import EXECUTOR, mistakes
+
+TRAINS = {"exec-trainer-teacher", "exec-trainer-baseline", "exec-distill-trainer"}
+# What finds on the volume, or on the machine, what no cache key holds.
+NEVER_CACHED = {
+    "run-recorder",
+    "data-probe",
+    "baseline-selector",
+    "student-gate",
+    "pusher",
+    "model-report",
+}
+EVERYTHING = [
+    "gate.min_teacher_share=0.9",
+    "push.formats=[saved_model, tflite]",
+    "kubeflow.node_selector={pool: gpu}",
+    "kubeflow.tolerations=[{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]",
+    "kubeflow.image_pull_secret=registry",
+    "kubeflow.secret_env=[{secret: minio, env: {AWS_ACCESS_KEY_ID: accesskey}}]",
+]
+
+
+@pytest.fixture(scope="module", params=[[], EVERYTHING], ids=["quick", "everything"])
+def compiled(request):
+    text = document(*request.param)
+    return text, *yaml.safe_load_all(text)
+
+
+@pytest.fixture
+def spec(compiled):
+    return compiled[1]
+
+
+@pytest.fixture
+def platform(compiled):
+    return compiled[2]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+@pytest.fixture
+def tasks(spec):
+    return spec["root"]["dag"]["tasks"]
+
+
+@pytest.fixture
+def executors(spec):
+    return spec["deploymentSpec"]["executors"]
+
+
+def test_schema_and_messages(spec):
+    assert spec["schemaVersion"] == "2.1.0"
+    parsed = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(
+        spec["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig()
+    )  # a Struct in the message: the server parses it for itself
+    assert len(parsed.root.dag.tasks) >= 17
+
+
+def test_kubeflows_own_loader_takes_it(compiled):
+    loaded = components.load_component_from_text(compiled[0])
+    assert loaded.pipeline_spec.pipeline_info.name == "quick"
+    assert loaded.platform_spec.platforms["kubernetes"]
+
+
+def test_containers_alone(executors):
+    # No resolver, importer or custom job; no driver of ours (lifecycle.preCacheCheck).
+    for executor in executors.values():
+        assert set(executor) == {"container"}
+        assert set(executor["container"]) == {"image", "command", "args", "resources"}
+
+
+def test_pipeline_root_is_of_a_store_that_the_launcher_knows(spec):
+    assert spec["defaultPipelineRoot"].startswith(("gs://", "s3://", "minio://"))
+
+
+def test_names_are_argos(spec, tasks, executors):
+    for name in chain(tasks, spec["components"], executors):
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name)
+        assert len(name) < 64
+
+
+def test_every_reference_leads_somewhere(spec, tasks, executors):
+    assert {task["componentRef"]["name"] for task in tasks.values()} == set(spec["components"])
+    labels = [component["executorLabel"] for component in spec["components"].values()]
+    assert sorted(labels) == sorted(executors)
+    for name, task in tasks.items():
+        assert task["taskInfo"]["name"] == name
+        assert set(task.get("dependentTasks", [])) <= set(tasks)
+        inputs = task["inputs"]
+        for kind in ("artifacts", "parameters"):
+            defined = spec["components"][name]["inputDefinitions"].get(kind, {})
+            assert set(inputs.get(kind, {})) == set(defined)
+        for source in chain.from_iterable(part.values() for part in inputs.values()):
+            ((kind, what),) = source.items()
+            if kind == "componentInputParameter":
+                assert what in spec["root"]["inputDefinitions"]["parameters"]
+            elif kind != "runtimeValue":
+                outputs = spec["components"][what["producerTask"]]["outputDefinitions"]
+                part = {"taskOutputArtifact": "artifacts", "taskOutputParameter": "parameters"}
+                key = what.get("outputArtifactKey") or what["outputParameterKey"]
+                assert key in outputs[part[kind]]
+                # The order in which Argo runs them.
+                assert what["producerTask"] in task["dependentTasks"]
+
+
+def test_no_output_parameter_without_its_artifact(spec):
+    # TFX's entry point writes a parameter out of the value artifact of the same name.
+    for component in spec["components"].values():
+        outputs = component.get("outputDefinitions", {})
+        assert set(outputs.get("parameters", {})) <= set(outputs.get("artifacts", {}))
+
+
+def test_executors_and_artifact_types_are_found_by_name_in_the_image(compiled, executors):
+    for executor in executors.values():
+        container = executor["container"]
+        assert container["command"] == ["python", "-m", "pipeline.cluster.entrypoint"]
+        flag, path, *_ = container["args"]
+        assert flag == "--executor_class_path"
+        module, _, name = path.rpartition(".")
+        assert module != "__main__"
+        assert getattr(importlib.import_module(module), name)
+    for title in set(re.findall(r"title: ([\w.]+)", compiled[0])):
+        package, name = title.split(".")
+        if package != "tfx":
+            assert re.fullmatch(r"[a-z][a-z0-9-_]{2,20}[.][A-Z][a-zA-Z0-9-_]{2,49}", title)
+            artifact_type = getattr(importlib.import_module(package), name)
+            assert title == artifact_type.TYPE_NAME
+            assert not artifact_type.PROPERTIES
+
+
+def test_every_parameter_has_a_default(spec):
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == {
+        "baseline",
+        "data_uri",
+        "gate",
+        "image",
+        "method",
+        "method_preset",
+    }
+    for parameter in parameters.values():
+        assert parameter["parameterType"] == "STRING"
+        assert isinstance(parameter["defaultValue"], str)
+    assert json.loads(parameters["method"]["defaultValue"])["name"] == "soft_logits"
+    assert json.loads(parameters["gate"]["defaultValue"])["min_accuracy"] == 0.6
+
+
+def test_every_container_is_of_the_image_that_its_task_is_given(tasks, executors):
+    # The driver resolves the placeholder among the task's own inputs.
+    for task in tasks.values():
+        assert task["inputs"]["parameters"]["image"] == {"componentInputParameter": "image"}
+    for executor in executors.values():
+        assert executor["container"]["image"] == "{{$.inputs.parameters['image']}}"
+
+
+def test_cpu_and_memory_for_all_and_a_gpu_where_it_trains(executors):
+    for name, executor in executors.items():
+        resources = executor["container"]["resources"]
+        for key in ("cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"):
+            assert resources[key] > 0
+        assert ("accelerator" in resources) == (name in TRAINS)
+    assert executors["exec-distill-trainer"]["container"]["resources"]["accelerator"] == {
+        "type": "nvidia.com/gpu",
+        "count": "1",
+    }
+
+
+def test_no_gpu_asked_for():
+    assert "accelerator" not in document("kubeflow.gpu.count=0")
+
+
+def test_what_looks_outside_of_its_inputs_is_never_cached(tasks):
+    assert {
+        name for name, task in tasks.items() if not task["cachingOptions"].get("enableCache")
+    } == NEVER_CACHED
+    # Then what is cached must not come after it, or it would not be, ever.
+    for name in set(tasks) - NEVER_CACHED:
+        artifacts = tasks[name]["inputs"].get("artifacts", {})
+        producers = {source["taskOutputArtifact"]["producerTask"] for source in artifacts.values()}
+        assert producers & NEVER_CACHED <= {"baseline-selector"}
+    trained = {"trainer-teacher", "trainer-baseline", "distill-trainer"}
+    for name in trained:
+        artifacts = tasks[name]["inputs"]["artifacts"]
+        producers = {source["taskOutputArtifact"]["producerTask"] for source in artifacts.values()}
+        assert not producers & NEVER_CACHED
+
+
+def test_changed_data_is_seen_by_its_fingerprint(tasks):
+    parameters = tasks["cifar100-example-gen"]["inputs"]["parameters"]
+    assert parameters["data_fingerprint"] == {
+        "taskOutputParameter": {
+            "producerTask": "data-probe",
+            "outputParameterKey": "fingerprint",
+        }
+    }
+    for task in ("data-probe", "cifar100-example-gen"):
+        source = tasks[task]["inputs"]["parameters"]["source"]
+        assert source == {"componentInputParameter": "data_uri"}
+
+
+def test_every_task_is_tried_again(tasks):
+    for task in tasks.values():
+        assert task["retryPolicy"]["maxRetryCount"] == 2
+
+
+def test_the_platform_document_is_as_its_message(platform, executors):
+    assert set(platform) == set(executors)
+    for name, pod in platform.items():
+        assert not mistakes(pod, EXECUTOR, name)
+        assert pod["pvcMount"] == [{"constant": "tfx-distill", "mountPath": "/work"}]
+        assert ("enabledSharedMemory" in pod) == (name in TRAINS)
+        assert int(pod["activeDeadlineSeconds"]) == (86400 if name in TRAINS else 3600)
+
+
+def test_pods_are_given_what_was_asked_for():
+    _, asked = yaml.safe_load_all(document(*EVERYTHING))
+    pods = asked["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name, pod in pods.items():
+        assert pod["imagePullSecret"] == [{"secretName": "registry"}]
+        assert pod["secretAsEnv"] == [
+            {
+                "secretName": "minio",
+                "keyToEnv": [{"secretKey": "accesskey", "envVar": "AWS_ACCESS_KEY_ID"}],
+            }
+        ]
+        trains = {"nodeSelector", "tolerations"}
+        assert set(pod) & trains == (trains if name in TRAINS else set())
+    assert pods["exec-distill-trainer"]["nodeSelector"] == {"labels": {"pool": "gpu"}}
+    assert pods["exec-distill-trainer"]["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+
+
+def test_paths_are_those_in_the_containers(compiled, tasks):
+    values = [
+        source["runtimeValue"]["constant"]
+        for task in tasks.values()
+        for source in task["inputs"]["parameters"].values()
+        if "runtimeValue" in source
+    ]
+    paths = {value for value in values if str(value).startswith("/")}
+    assert "/work/serving/quick" in paths
+    assert "/work/checkpoints/quick/DistillTrainer" in paths
+    assert "/app/schemas/cifar100.pbtxt" in paths
+    assert all(path.startswith(("/work/", "/app/")) for path in paths)
