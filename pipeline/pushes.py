@@ -33,7 +33,8 @@ class Ending:
 
     Attributes:
       outcome: `pushed`; `unchanged`, the student is a version that an earlier run pushed; `refused`
-        by the gate; `overtaken`, another run pushed meanwhile; `failed`; `unfinished`, it is running or was killed.
+        by the gate; `overtaken`, another run pushed meanwhile; `failed`; `unfinished`, it is
+        running or was killed.
       version: the version that holds its student.
       refused_by: the bounds that refused it, as `GateDecision` names them.
       node: the node that failed, or that ran last.
