@@ -10,8 +10,8 @@ from pipeline.cluster import parser as kubeflow
 # What `add_subparsers` returns; argparse has no public name for it.
 _Commands: TypeAlias = Any
 _EXIT_STATUS = """\
-exit status: 0 the student was pushed (or is in service already), 3 the gate refused it,
-2 bad usage, configuration or data, 1 anything else"""
+exit status: 0 the student was pushed (or is in service already), 3 the gate refused it or another
+run pushed meanwhile, 2 bad usage, configuration or data, 1 anything else"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -39,7 +39,8 @@ def run(
       metadata: where ML Metadata is; None is a SQLite file in the workdir.
 
     Returns:
-      The exit status: `PUSHED`, `REFUSED` by the gate, or `FAILED` on the way.
+      The exit status: `PUSHED`, `REFUSED` by the gate or overtaken by another run's push, or
+      `FAILED` on the way.
 
     Raises:
       UserError: bad usage, configuration or data, found before anything ran.

@@ -6,7 +6,7 @@ import pytest
 from kd_helpers import snapshot, tiny, tiny_data
 
 from kd_trainer import methods, progress, training
-from kd_trainer.checkpoint import Checkpoint
+from kd_trainer.checkpoint import Checkpoint, digest
 from kd_trainer.recipe import Recipe
 
 EPOCHS = 3
@@ -104,3 +104,40 @@ def test_cleared(tmp_path):
     assert checkpoint.position().stage == 1
     checkpoint.clear()
     assert checkpoint.position() is None
+
+
+def test_a_training_of_something_else_does_not_go_on_from_it(tmp_path):
+    data = tiny_data(32)
+    subject = digest({"epochs": 3}, *data.arrays)
+    distil(Checkpoint(tmp_path, subject))
+    state = Checkpoint(tmp_path, subject).position()
+    assert state is not None
+    other_images = data.images.copy()
+    other_images[3, 0, 0, 0] ^= 1
+    for other in [
+        digest({"epochs": 4}, *data.arrays),
+        digest({"epochs": 3}, other_images, data.labels),
+        digest({"epochs": 3}, data.images, data.labels.astype("int32")),
+        digest({"epochs": 3}, data.images),
+    ]:
+        checkpoint = Checkpoint(tmp_path, other)
+        assert checkpoint.position() is None
+        checkpoint.clear()
+    assert Checkpoint(tmp_path, digest({"epochs": 3}, *data.arrays)).position() == state
+
+
+def test_what_another_run_keeps_meanwhile_does_not_mix(tmp_path):
+    """A state is read as a whole, though a run of the same may replace it at any time."""
+    unsubscribe = kill_at("distil", 2)
+    with pytest.raises(KilledError):
+        distil(Checkpoint(tmp_path, "subject"))
+    unsubscribe()
+    ours = Checkpoint(tmp_path, "subject")
+    position = ours.position()
+    (file,) = tmp_path.iterdir()
+    with np.load(file) as state:
+        before = state["variable0"]
+    Checkpoint(tmp_path, "subject").save(position, [np.full_like(before, 7)], [])
+    mine = keras.Variable(np.zeros_like(before))
+    ours.restore([mine])
+    assert np.array_equal(mine, before)

@@ -1,10 +1,12 @@
 import inspect
+import json
 import sys
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from kd_trainer import methods
 from kd_trainer.errors import ConfigError
 from kd_trainer.methods import METHODS, Method, Setting, Step, create, method_class
 from kd_trainer.schedules import SCHEDULES
@@ -147,3 +149,31 @@ def test_fitnets_connectors_stand_where_the_preset_has_them() -> None:
     adapters = paper.adapters(same)
     assert list(adapters) == ["stage2"]
     assert adapters["stage2"](np.zeros((1, 4, 4, 8))).shape == (1, 4, 4, 8)
+
+
+def test_a_text_stands_for_a_method():
+    resolved = methods.resolve({"name": "fitnet", "preset": "paper"})
+    assert methods.chosen("fitnet", "paper") == resolved
+    assert methods.chosen("{name: fitnet, preset: paper}") == resolved
+    assert methods.chosen(json.dumps(resolved)) == resolved
+    # The preset is another one; what is set beside it stays.
+    found = methods.chosen('{"name": "fitnet", "preset": "crd", "hint_weight": 7}', "paper")
+    assert found == {**resolved, "hint_weight": 7}
+    assert methods.chosen("[fitnet, rkd]") == methods.resolve([{"name": "fitnet"}, {"name": "rkd"}])
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_what_is_not_the_presets_own_says_it_all(name):
+    for preset in methods.method_class(name).PRESETS:
+        resolved = methods.resolve({"name": name, "preset": preset})
+        own = methods.own_part(resolved)
+        assert own == {"name": name, "preset": preset}
+        assert methods.chosen(json.dumps(own)) == resolved
+
+
+def test_what_differs_from_the_preset_is_kept():
+    spec = [{"name": "soft_logits", "temperature": 3}, {"name": "rkd", "weight": 1e-5}]
+    resolved = methods.resolve(spec)
+    own = methods.own_part(resolved)
+    assert set(own[0]) == {"name", "preset", "temperature", "weight"}
+    assert methods.chosen(json.dumps(own)) == resolved

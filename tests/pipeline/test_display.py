@@ -69,7 +69,7 @@ def bound(key, metric, value, least):
     )
 
 
-def shown_outcome(change, **fields):
+def shown_outcome(change, overtaken="", **fields):
     bounds = [
         bound("gate.min_accuracy", "top-1 accuracy", 0.75, 0.7),
         bound("gate.min_change", "top-1 minus the baseline's", change, 0.1),
@@ -81,6 +81,7 @@ def shown_outcome(change, **fields):
         "baseline": "champion",
         "champion_version": "17",
         "baseline_reason": "version 17 is the newest pushed one",
+        "in_service": "17",
         "bounds": bounds,
     }
     rows = [
@@ -90,8 +91,9 @@ def shown_outcome(change, **fields):
         Row("tflite int8", "resnet8, fitnet", 0.74, 0.91, None),
     ]
     console = Console(file=io.StringIO(), width=100, color_system=None)
-    pushed_to = "/serving/quick/18" if passed else None
-    outcome = Outcome(rows, Decision(**{**made, **fields}), pushed_to, "", "/workdir/report.html")
+    pushed_to = "/serving/quick/18" if passed and not overtaken else None
+    decided = Decision(**{**made, **fields})
+    outcome = Outcome(rows, decided, pushed_to, overtaken, "/workdir/report.html")
     show_outcome(console, outcome)
     return console.file.getvalue()
 
@@ -117,6 +119,13 @@ def test_outcome_of_a_refused_student():
     assert "top-1 minus the baseline's is 5.00%, must be at least 10.00%: refuse" in text
     assert "Refused by gate.min_change: nothing was pushed." in text
     assert "Blessed" not in text
+
+
+def test_outcome_of_a_student_that_another_run_overtook():
+    text = shown_outcome(change=0.2, overtaken="in service is version 18 now")
+    assert "Overtaken, nothing was pushed: in service is version 18 now." in text
+    assert "Blessed" not in text
+    assert "/serving/quick" not in text
 
 
 def test_a_champion_that_is_passed_over_is_named():

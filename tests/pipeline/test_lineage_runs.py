@@ -84,6 +84,18 @@ def test_a_line_a_run_and_how_each_ended(writer, command, tmp_path, capsys):
         assert ending in line
 
 
+def test_a_run_that_another_one_overtook(writer, command, tmp_path, capsys):
+    run = writer.run("1")
+    run.record()
+    run.train()
+    run.judge()
+    run.push(reason="in service is version 18 now")
+    (row,) = command("runs")
+    assert (row["outcome"], row["version"]) == ("overtaken", None)
+    assert cli.main(["runs", "--workdir", str(tmp_path)]) == 0
+    assert "overtaken by another push" in capsys.readouterr().out
+
+
 def test_a_users_network_goes_by_its_file(writer, command):
     run = writer.run("1")
     run.record(config={**CONFIG, "teacher": {"network": None, "from": "/me/big.keras"}})

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
 from pipeline.cluster import entrypoint, local_paths
 
@@ -90,3 +91,48 @@ def test_unknown_scheme_is_named():
 
 def test_local_path_stays(tmp_path):
     assert local_paths.to_local(str(tmp_path)) == str(tmp_path)
+
+
+def test_what_the_probe_finds_is_an_output_parameter(launcher):
+    uri = "minio://mlpipeline/v2/artifacts/quick/fingerprint"
+    parameters = {
+        "source": str(SAMPLE),
+        "code_fingerprint": "",
+        "image": "registry/tfx-distill:7",  # every task is given it
+    }
+    spec = {"parameters": {name: {"parameterType": "STRING"} for name in parameters}}
+    executor_input = {
+        "inputs": {"parameterValues": parameters},
+        "outputs": {
+            "parameters": {"fingerprint": {"outputFile": str(launcher / "fingerprint.txt")}},
+            "artifacts": {
+                "fingerprint": {
+                    "artifacts": [
+                        {
+                            "name": "fingerprint",
+                            "uri": uri,
+                            "type": {"instanceSchema": "title: tfx.String\ntype: object\n"},
+                        }
+                    ]
+                }
+            },
+            "outputFile": str(launcher / "out" / "output_metadata.json"),
+        },
+    }
+    # As the launcher does: the folder that the artifact lies in.
+    written = launcher / "minio" / "mlpipeline/v2/artifacts/quick/fingerprint"
+    written.parent.mkdir(parents=True)
+    given = arguments(
+        "components.data_probe.executor.Executor",
+        executor_input,
+        "--json_serialized_inputs_spec_args",
+        json.dumps(spec),
+    )
+    assert entrypoint.main(given) == 0
+    expected = reader.inspect(str(SAMPLE)).fingerprint
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())
+    # The launcher takes it from here, and looks at the output file only where it is not.
+    assert reported["parameterValues"] == {"fingerprint": expected}
+    (artifact,) = reported["artifacts"]["fingerprint"]["artifacts"]
+    assert artifact["uri"] == uri
+    assert written.read_text() == expected
