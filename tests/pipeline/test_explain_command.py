@@ -35,6 +35,7 @@ def made(value, **fields):
         "rebaseline": False,
         "baseline": "from_scratch",
         "champion_version": "",
+        "in_service": "",
         "baseline_reason": "no other model has been pushed yet",
         "bounds": [bound],
     }
