@@ -147,7 +147,7 @@ def test_3_ml_metadata_holds_the_chain_from_the_pushed_model(workdir):
     method = json.loads(distillation.custom_properties["method"].string_value)
     assert method["name"] == "soft_logits"
     assert method["temperature"] == 2
-    assert {"Trainer", "Cifar100ExampleGen", "Evaluator"} <= set(producers)
+    assert {"Trainer", "Cifar100ExampleGen", "GateEvaluator"} <= set(producers)
     example_gen = producers["Cifar100ExampleGen"][0]
     assert len(example_gen.custom_properties["data_fingerprint"].string_value) == 64
 
