@@ -59,6 +59,8 @@ class World:
         }
         self.evaluations = {}
         self.profile = self.artifact(ModelProfile, "profile")
+        self.infra_blessing = self.artifact(standard_artifacts.InfraBlessing, "infra")
+        self.infra_blessing.set_int_custom_property("faults", 0)
         inputs = {name: [self.models[name]] for name in ("teacher", "baseline", "student")}
         ModelProfiler().Do({"examples": [self.examples], **inputs}, {"profile": [self.profile]}, {})
 
@@ -94,6 +96,7 @@ class World:
         inputs = {
             "evaluation": [self.evaluate(measured, baseline=baseline)],
             "profile": [self.profile],
+            "infra_blessing": [self.infra_blessing],
             "baseline": [self.models[baseline]],
             "candidate": [self.models["student"]],
         }
@@ -175,7 +178,7 @@ def test_rebaseline_sets_the_champion_aside_and_says_so(world):
     made, _ = world.judge(choice="champion", rebaseline=True, **strict)
     assert made.blessed
     assert (made.rebaseline, made.baseline) == (True, "champion")
-    assert {bound.key for bound in made.bounds} == {"gate.min_accuracy", "not_withdrawn"}
+    assert {bound.key for bound in made.bounds} == {"gate.min_accuracy", "not_withdrawn", "model_check"}
 
 
 @pytest.mark.parametrize("evaluated", [{"min_accuracy": 0.99}, {"max_bytes": 1}])
