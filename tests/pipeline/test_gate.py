@@ -178,7 +178,11 @@ def test_rebaseline_sets_the_champion_aside_and_says_so(world):
     made, _ = world.judge(choice="champion", rebaseline=True, **strict)
     assert made.blessed
     assert (made.rebaseline, made.baseline) == (True, "champion")
-    assert {bound.key for bound in made.bounds} == {"gate.min_accuracy", "not_withdrawn", "model_check"}
+    assert {bound.key for bound in made.bounds} == {
+        "gate.min_accuracy",
+        "not_withdrawn",
+        "model_check",
+    }
 
 
 @pytest.mark.parametrize("evaluated", [{"min_accuracy": 0.99}, {"max_bytes": 1}])
