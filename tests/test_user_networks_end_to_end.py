@@ -65,7 +65,7 @@ def test_1_they_go_through_to_service(run, folder):
     assert "Trainer.teacher" not in executed
     for row in ("teacher.keras", "student.keras, from scratch", "student.keras, fitnet"):
         assert row in printed
-    [version] = (folder / "workdir" / "serving" / "quick").iterdir()
+    [version] = (folder / "workdir" / "serving" / "quick").glob("[0-9]*")
     assert (version / "saved_model.pb").is_file()
     [summary] = (folder / "workdir").rglob(DistillationSummary.FILE_NAME)
     document = json.loads(summary.read_text())
