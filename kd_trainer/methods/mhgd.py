@@ -22,6 +22,10 @@ of the batch, and it needs one: of a batch of one the divergence is 0. The decay
 is the recipe's; upstream's is twice that, 5e-4·w² without the half. Vectors have the sign for
 which their elements sum to more than zero, where upstream takes LAPACK's: an estimate by cosine of
 a vector whose sign is drawn would learn nothing.
+
+In six epochs of the accuracy benchmark (one seed) the divergence hardly falls, and the student
+stays below the baseline: its gradient may be as large as the task's from early on. The authors
+train for 100 epochs; longer training was not tried here.
 """
 
 from collections.abc import Iterator
