@@ -1,0 +1,82 @@
+"""A run: every task, as soon as the tasks that it depends on have ended."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from typing import Any
+
+from local_kubeflow import driver
+from local_kubeflow.errors import SpecError
+from local_kubeflow.launcher import Places, launch
+from local_kubeflow.records import Records
+
+Spec = dict[str, Any]
+_KNOWN = {"taskInfo", "componentRef", "dependentTasks", "inputs", "cachingOptions", "retryPolicy"}
+_AT_ONCE = 2
+
+
+def run(spec: Spec, places: Places, root: str, parameters: Mapping[str, Any]) -> Records:
+    """Runs a compiled pipeline.
+
+    Args:
+      spec: a PipelineSpec, schema 2.1.0.
+      places: this machine's folders.
+      root: the run's address in the object store, `minio://bucket/...`.
+      parameters: values of the pipeline's parameters that differ from their defaults.
+
+    Returns:
+      What the tasks produced.
+
+    Raises:
+      SpecError: Kubeflow would refuse the specification.
+      TaskFailedError: a task failed; no task is started after it.
+    """
+    tasks = spec["root"]["dag"]["tasks"]
+    _check(tasks)
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    defaults = {k: each["defaultValue"] for k, each in declared.items() if "defaultValue" in each}
+    arguments = {**defaults, **parameters}
+    records = Records()
+    order = TopologicalSorter(
+        {name: task.get("dependentTasks", ()) for name, task in tasks.items()}
+    )
+    order.prepare()
+    running = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while order.is_active():
+            for name in order.get_ready():
+                start = _prepared(spec, name, records, arguments, root)
+                running[pool.submit(start, places)] = name
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                name = running.pop(future)
+                records.keep(name, *future.result())
+                order.done(name)
+    return records
+
+
+def _check(tasks: Spec) -> None:
+    for name, task in tasks.items():
+        if unknown := set(task) - _KNOWN:
+            raise SpecError(f"{name}: not simulated: {sorted(unknown)}")
+        if task["taskInfo"]["name"] != name:
+            raise SpecError(f"{name}: its taskInfo has another name, {task['taskInfo']['name']}")
+        if unknown := set(task.get("dependentTasks", ())) - set(tasks):
+            raise SpecError(f"{name}: it depends on tasks that are not there: {sorted(unknown)}")
+
+
+def _prepared(
+    spec: Spec, name: str, records: Records, arguments: Mapping[str, Any], root: str
+) -> Callable[[Places], tuple[Spec, Spec]]:
+    """Resolves a task's inputs, and returns what runs it."""
+    task = spec["root"]["dag"]["tasks"][name]
+    component = spec["components"][task["componentRef"]["name"]]
+    match spec["deploymentSpec"]["executors"][component["executorLabel"]]:
+        case {"container": container}:
+            given = driver.executor_input(component, task, records, arguments, root)
+            return lambda places: launch(name, container, given, places)
+        case {"importer": importer}:
+            artifacts = driver.imported(importer, component, arguments)
+            return lambda places: (artifacts, {})
+        case executor:
+            raise SpecError(f"{name}: executors of the kind {set(executor)} are not implemented")
