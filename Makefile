@@ -1,7 +1,8 @@
 # make run: set up and run the main job. make test: set up, lint, check types, test.
+# make image: build the cluster's image. make kubeflow-test: build and test it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: setup run test test-fast test-tools lint format clean
+.PHONY: setup run test test-fast test-tools lint format image kubeflow-test container-tools clean
 
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
@@ -18,14 +19,14 @@ setup: .venv/.ready
 
 # Order-only: uv is needed to build the environment, a newer one is no reason to rebuild it.
 .venv/.ready: pyproject.toml setup.py uv.lock .python-version | $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --locked --all-extras --quiet
+	$(UV) sync --locked --extra dev --extra kubeflow --quiet
 	@touch $@
 
 run: setup
 	.venv/bin/tfx-distill run --preset quick
 
 test: lint test-tools
-	.venv/bin/pytest -n 2 --dist loadfile -m "slow or not slow"
+	.venv/bin/pytest -n 2 --dist loadfile -m "not containers"
 
 # What some tests need beside Python: a database server and a browser. No service is started.
 test-tools:
@@ -55,6 +56,52 @@ lint: setup
 format: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+# The image that a cluster's tasks run in; EXTRA=gpu adds CUDA's libraries.
+IMAGE ?= tfx-distill
+BASE ?= python:3.10-slim
+PODMAN := $(shell command -v podman || command -v docker)
+REVISION = $(shell git describe --always --abbrev=40 --exclude='*' --dirty=-modified)
+
+# A machine with certificates of its own, behind a proxy say, lends them to the build.
+image:
+	@[ -n "$(PODMAN)" ] || { echo "make image needs podman or docker" >&2; exit 1; }
+	$(PODMAN) build --file kubeflow/Dockerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
+	  --build-arg UV_VERSION=$(UV_VERSION) --build-arg EXTRA=$(EXTRA) \
+	  --build-arg REVISION=$(REVISION) \
+	  $${SSL_CERT_FILE:+--secret "id=certificates,src=$$SSL_CERT_FILE"} $(BUILD_OPTIONS) .
+
+# Builds the image on a base that is made here, as no registry may be reached, and runs every task
+# of the compiled pipeline in it.
+TEST_BASE := localhost/python:3.10-slim
+TEST_IMAGE := localhost/tfx-distill:test
+
+kubeflow-test: export CONTAINERS_CONF := $(CURDIR)/tests/kubeflow/image/containers.conf
+kubeflow-test: export TFX_DISTILL_IMAGE := $(TEST_IMAGE)
+kubeflow-test: export UV := $(UV)
+kubeflow-test: setup container-tools
+	tests/kubeflow/image/base.sh $(TEST_BASE)
+	$(MAKE) image PODMAN=podman BASE=$(TEST_BASE) IMAGE=$(TEST_IMAGE) \
+	  BUILD_OPTIONS="--pull=never --network=host"
+	.venv/bin/pytest tests/kubeflow -m containers
+
+container-tools:
+	@missing=(); \
+	for tool in podman buildah runc debootstrap; do \
+	  [ -n "$$(PATH=$$PATH:/usr/sbin command -v $$tool)" ] || missing+=($$tool); \
+	done; \
+	needs="make kubeflow-test needs podman, buildah, runc and debootstrap, and root to use them"; \
+	if [ "$$(id -u)" -ne 0 ]; then echo "$$needs: run it as root" >&2; exit 1; \
+	elif [ $${#missing[@]} -eq 0 ]; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+	  echo "$$needs: install $${missing[*]}" >&2; exit 1; \
+	else \
+	  echo "installing for the tests: $${missing[*]}"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get update -qq && \
+	    apt-get install -qq --no-install-recommends "$${missing[@]}"; } >/dev/null 2>&1 || \
+	    { echo "$$needs: apt-get could not install $${missing[*]}" >&2; exit 1; }; \
+	fi
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,237 @@
+"""The image, and the compiled pipeline run in it: `make kubeflow-test`."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from local_kubeflow import Places, TaskFailedError, launcher, run
+
+pytestmark = [pytest.mark.containers]
+
+ROOT = Path(__file__).parents[2]
+PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
+RUN_ROOT = f"{PIPELINE_ROOT}/quick/4f1c"
+# As in tests/test_end_to_end.py: small enough, and the gate lets all by.
+SMALL = [
+    "data.limit=300",
+    "teacher.network=resnet8",
+    "recipe.epochs=1",
+    "teacher.recipe={epochs: 1}",
+    "gate.min_accuracy=0",
+    "gate.min_change=-1",
+]
+
+
+@pytest.fixture(scope="module")
+def image():
+    return os.environ["TFX_DISTILL_IMAGE"]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    places = Places(*(tmp_path_factory.mktemp(name) for name in ("store", "volume", "scratch")))
+    os.chown(places.volume, launcher.USER, launcher.USER)
+    return places
+
+
+@pytest.fixture(scope="module")
+def spec(image, tmp_path_factory):
+    """What `tfx-distill kubeflow compile` writes."""
+    file = tmp_path_factory.mktemp("compiled") / "quick.yaml"
+    tfx_distill("kubeflow", "compile", "--output", file, f"--set=kubeflow.image={image}")
+    spec, _ = yaml.safe_load_all(file.read_text())
+    assert spec["defaultPipelineRoot"] == PIPELINE_ROOT
+    return spec
+
+
+@pytest.fixture(scope="module")
+def produced(spec, places):
+    """The whole pipeline, once."""
+    return run(spec, places, RUN_ROOT, {})
+
+
+@pytest.fixture(scope="module")
+def pushed(produced, places):
+    (version,) = (places.volume / "serving" / "quick").glob("[0-9]*")
+    return version
+
+
+@pytest.fixture(scope="module")
+def pushed_locally(tmp_path_factory):
+    """The same configuration, run as `make run` does."""
+    workdir = tmp_path_factory.mktemp("workdir")
+    tfx_distill("run", "--workdir", workdir)
+    (version,) = (workdir / "serving" / "quick").glob("[0-9]*")
+    return version
+
+
+def tfx_distill(*words):
+    sets = [f"--set={override}" for override in SMALL]
+    command = [sys.executable, "-m", "pipeline.cli", *words, *sets]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def python(image, code, *arguments):
+    """Runs code in the image, as a task's container is run."""
+    options = ["--rm", "--network=none", "--read-only", "--cap-drop=all", "--pull=never"]
+    return subprocess.run(
+        ["podman", "run", *options, image, "python", "-c", code, *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+
+def in_store(places, artifact):
+    return places.store / artifact["uri"].removeprefix("minio://")
+
+
+def test_every_task_has_produced_its_outputs(spec, produced):
+    declared = {
+        (task, key)
+        for task, content in spec["root"]["dag"]["tasks"].items()
+        for key in spec["components"][content["componentRef"]["name"]]
+        .get("outputDefinitions", {})
+        .get("artifacts", {})
+    }
+    assert set(produced.artifacts) == declared
+    assert all(a["uri"].startswith(f"{RUN_ROOT}/") for a in produced.artifacts.values())
+
+
+def test_the_student_is_blessed(produced, places):
+    artifact = produced.artifact("student-gate", "decision")
+    decision = json.loads((in_store(places, artifact) / "decision.json").read_text())
+    assert decision["blessed"]
+    assert decision["champion_version"] == ""
+    bounds = {bound["key"]: bound["passed"] for bound in decision["bounds"]}
+    assert bounds["gate.min_accuracy"]
+    assert bounds["gate.min_change"]
+    assert produced.artifact("student-gate", "blessing")["metadata"]["blessed"] == 1
+
+
+def test_the_student_is_pushed(produced, pushed):
+    metadata = produced.artifact("pusher", "pushed_model")["metadata"]
+    assert metadata["pushed"] == 1
+    assert metadata["pushed_destination"] == f"/work/serving/quick/{pushed.name}"
+
+
+def test_it_has_the_structure_of_a_local_runs(pushed, pushed_locally):
+    import tensorflow as tf
+
+    def files(version):
+        return sorted(str(p.relative_to(version)) for p in version.rglob("*") if p.is_file())
+
+    def signatures(version):
+        model = tf.saved_model.load(str(version))
+        return {
+            name: (signature.structured_input_signature, signature.structured_outputs)
+            for name, signature in model.signatures.items()
+        }
+
+    assert files(pushed) == files(pushed_locally)
+    assert signatures(pushed) == signatures(pushed_locally)
+    assert "serving_default" in signatures(pushed)
+
+
+def test_the_report_is_in_the_store(produced, places, pushed):
+    page = in_store(places, produced.artifact("model-report", "report")) / "report.html"
+    assert f"/work/serving/quick/{pushed.name}" in page.read_text()
+
+
+def test_a_training_that_has_ended_leaves_no_checkpoint(produced, places):
+    assert not [path for path in (places.volume / "checkpoints").rglob("*") if path.is_file()]
+
+
+def test_a_failed_container_fails_the_run(image, tmp_path):
+    container = {"image": image, "command": ["python", "-c"], "args": ["raise SystemExit('why')"]}
+    task = {"componentRef": {"name": "first"}, "taskInfo": {"name": "first"}}
+    failing = {
+        "components": {"first": {"executorLabel": "exec-first"}},
+        "deploymentSpec": {"executors": {"exec-first": {"container": container}}},
+        "root": {"dag": {"tasks": {"first": task}}},
+    }
+    with pytest.raises(TaskFailedError, match="first: its container ended with status 1:\nwhy"):
+        run(failing, Places(tmp_path, tmp_path, tmp_path / "scratch"), RUN_ROOT, {})
+
+
+def test_every_executor_and_command_is_in_the_image(image, spec):
+    containers = [each["container"] for each in spec["deploymentSpec"]["executors"].values()]
+    assert {c["image"] for c in containers} == {"{{$.inputs.parameters['image']}}"}
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["image"]["defaultValue"] == image
+    modules = {c["command"][2] for c in containers if c["command"][:2] == ["python", "-m"]}
+    assert len(modules) == 1
+    classes = [c["args"][c["args"].index("--executor_class_path") + 1] for c in containers]
+    code = """
+import importlib, importlib.util, sys
+module, *classes = sys.argv[1:]
+assert importlib.util.find_spec(module)
+for name in classes:
+    package, _, executor = name.rpartition(".")
+    print(getattr(importlib.import_module(package), executor).__name__)
+"""
+    printed = python(image, code, *modules, *classes)
+    assert len(printed.split()) == len(classes)
+
+
+def test_the_image_says_its_revision():
+    inspected = subprocess.run(
+        ["podman", "image", "inspect", os.environ["TFX_DISTILL_IMAGE"]],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    (described,) = json.loads(inspected.stdout)
+    revision = described["Config"]["Labels"]["org.opencontainers.image.revision"]
+    assert re.fullmatch(r"[0-9a-f]{40}(-modified)?", revision)
+    assert f"TFX_DISTILL_REVISION={revision}" in described["Config"]["Env"]
+
+
+def test_the_image_is_nobodys_and_holds_what_it_needs_alone(image):
+    code = """
+import importlib.util, json, os, pathlib
+packages = ["tfx", "kfp.pipeline_spec", "pytest", "ruff", "mypy", "jax", "nvidia", "tests"]
+def found(name):
+    return importlib.util.find_spec(name) is not None
+site = pathlib.Path(importlib.util.find_spec("tfx").origin).parents[1]
+ours = pathlib.Path("/app")
+print(json.dumps({
+    "user": os.getuid(),
+    "packages": [name for name in packages if found(name)],
+    "app": sorted(path.name for path in ours.iterdir()),
+    "writable": [folder for folder in ("/app", "/opt/venv") if os.access(folder, os.W_OK)],
+    "uncompiled": [str(path) for folder in (ours, site / "tfx") for path in folder.rglob("*.py")
+                   if not pathlib.Path(importlib.util.cache_from_source(path)).exists()],
+}))
+"""
+    assert json.loads(python(image, code)) == {
+        "user": launcher.USER,
+        "packages": ["tfx", "kfp.pipeline_spec"],
+        "app": ["components", "kd_trainer", "pipeline", "schemas"],
+        "writable": [],
+        "uncompiled": [],
+    }
+
+
+def locked(*extra):
+    uv = os.environ["UV"]
+    command = [uv, "export", "--locked", "--offline", "--no-emit-project", "--no-hashes", *extra]
+    exported = subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+    )
+    lines = [line for line in exported.stdout.splitlines() if "==" in line]
+    return dict(line.split(";")[0].strip().split("==") for line in lines)
+
+
+def test_the_gpu_target_adds_cuda_alone():
+    cpu, gpu = locked(), locked("--extra", "gpu")
+    added = {name: version for name, version in gpu.items() if name not in cpu}
+    assert added
+    assert all(name.startswith("nvidia-") for name in added)
+    assert {name: gpu[name] for name in cpu} == cpu
+    assert added["nvidia-cudnn-cu12"].startswith("8.9.")  # what TensorFlow 2.16 is built with
+    assert not {"kfp", "pytest", "jax"} & set(cpu)

@@ -1,0 +1,145 @@
+"""What Kubeflow's driver and launcher do with a specification, without a container."""
+
+import json
+
+import pytest
+from local_kubeflow import Places, SpecError, driver, launcher, records, run
+
+ROOT = "minio://bucket/run"
+SCHEMA = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
+IMPORTER = {"artifactUri": {"constant": "minio://bucket/teacher"}, "typeSchema": SCHEMA}
+
+
+def resolved(task, declared, arguments=None, produced=None):
+    component = {"inputDefinitions": {"parameters": declared}, "outputDefinitions": {}}
+    task = {"taskInfo": {"name": "second"}, "inputs": task}
+    given = driver.executor_input(
+        component, task, produced or records.Records(), arguments or {}, ROOT
+    )
+    return given["inputs"]
+
+
+def constant(value):
+    return {"runtimeValue": {"constant": value}}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (constant(3.0), 3),
+        ({"componentInputParameter": "epochs"}, 7),
+        ({"taskOutputParameter": {"producerTask": "first", "outputParameterKey": "n"}}, 5),
+    ],
+)
+def test_a_parameter_comes_from_a_constant_the_pipeline_or_a_task(source, expected):
+    produced = records.Records()
+    produced.keep("first", {}, {"n": 5})
+    declared = {"limit": {"parameterType": "NUMBER_INTEGER"}}
+    found = resolved({"parameters": {"limit": source}}, declared, {"epochs": 7}, produced)
+    assert found["parameterValues"] == {"limit": expected}
+
+
+def test_a_default_is_taken_but_not_for_what_is_optional():
+    declared = {
+        "kept": {"parameterType": "STRING", "defaultValue": "yes"},
+        "left_out": {"parameterType": "STRING", "defaultValue": "no", "isOptional": True},
+    }
+    assert resolved({}, declared)["parameterValues"] == {"kept": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "said"),
+    [
+        (constant("7"), "NUMBER_INTEGER", "type mismatch"),
+        (constant(1), "BOOLEAN", "type mismatch"),
+        ({"componentInputParameter": "nothing"}, "STRING", "source is not known"),
+        (
+            {"taskOutputParameter": {"producerTask": "first", "outputParameterKey": "n"}},
+            "STRING",
+            "cannot find producer task 'first'",
+        ),
+    ],
+)
+def test_what_the_driver_refuses(source, kind, said):
+    with pytest.raises(SpecError, match=said):
+        resolved({"parameters": {"x": source}}, {"x": {"parameterType": kind}})
+
+
+def test_a_missing_parameter_is_refused():
+    with pytest.raises(SpecError, match="neither value nor default"):
+        resolved({}, {"x": {"parameterType": "STRING"}})
+
+
+def test_outputs_lie_below_the_runs_root():
+    outputs = {"artifacts": {"model": {"artifactType": SCHEMA}}, "parameters": {"n": {}}}
+    task = {"taskInfo": {"name": "first"}}
+    given = driver.executor_input({"outputDefinitions": outputs}, task, records.Records(), {}, ROOT)
+    (model,) = given["outputs"]["artifacts"]["model"]["artifacts"]
+    assert model == {"uri": f"{ROOT}/first/model", "type": SCHEMA, "metadata": {}}
+    assert given["outputs"]["parameters"] == {"n": {"outputFile": "/tmp/kfp/outputs/n"}}
+
+
+def test_an_artifact_has_its_id_for_a_name_and_metadata_as_the_store_gives_it_back():
+    kept = records.Records()
+    metadata = {"pushed": True, "splits": ["train"], "blessed": {"train": 1}, "note": "x"}
+    kept.keep("first", {"model": {"uri": "minio://b/m", "metadata": metadata}}, {})
+    artifact = kept.artifact("first", "model")
+    assert artifact["name"] == "1"
+    assert artifact["metadata"] == {
+        "display_name": "model",
+        "pushed": 1,
+        "splits": {"list": ["train"]},
+        "blessed": {"struct": {"train": 1}},
+        "note": "x",
+    }
+    assert type(artifact["metadata"]["pushed"]) is int
+
+
+def test_placeholders():
+    given = {"inputs": {"parameterValues": {"tag": "v1", "n": 3.0, "all": [1]}}}
+    assert json.loads(launcher.replaced("{{$}}", given)) == given
+    word = "image:{{$.inputs.parameters['tag']}}-{{$.inputs.parameters['n']}}"
+    assert launcher.replaced(word, given) == "image:v1-3"
+    assert launcher.replaced("{{$.inputs.parameters['all']}}", given) == "[1]"
+    for unknown in ("{{$.inputs.parameters['other']}}", "{{$.inputs.artifacts['m'].uri}}"):
+        with pytest.raises(SpecError, match="placeholder is not known"):
+            launcher.replaced(unknown, given)
+
+
+def spec(executor, **task):
+    outputs = {"artifacts": {"model": {"artifactType": SCHEMA}}}
+    return {
+        "components": {"first": {"executorLabel": "exec-first", "outputDefinitions": outputs}},
+        "deploymentSpec": {"executors": {"exec-first": executor}},
+        "root": {
+            "dag": {
+                "tasks": {
+                    "first": {
+                        "componentRef": {"name": "first"},
+                        "taskInfo": {"name": "first"},
+                        **task,
+                    }
+                }
+            }
+        },
+    }
+
+
+def test_an_importer_brings_in_its_artifact(tmp_path):
+    produced = run(spec({"importer": IMPORTER}), Places(tmp_path, tmp_path, tmp_path), ROOT, {})
+    model = produced.artifact("first", "model")
+    assert (model["uri"], model["type"]) == ("minio://bucket/teacher", SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (spec({"resolver": {}}), "not implemented"),
+        (spec({"importer": IMPORTER}, taskInfo={"name": "First"}), "another name"),
+        (spec({"importer": IMPORTER}, dependentTasks=["zeroth"]), "not there"),
+        (spec({"importer": IMPORTER}, iteratorPolicy={}), "not simulated"),
+    ],
+)
+def test_what_kubeflow_would_refuse(changed, said, tmp_path):
+    with pytest.raises(SpecError, match=said):
+        run(changed, Places(tmp_path, tmp_path, tmp_path), ROOT, {})
