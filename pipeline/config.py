@@ -21,6 +21,7 @@ from pydantic import (
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
+from pipeline.beam import BeamConfig
 from pipeline.config_errors import explain
 from pipeline.overrides import apply
 
@@ -196,6 +197,7 @@ class RunConfig(_Section):
     recipe: Recipe
     gate: GateConfig
     push: PushConfig = PushConfig()
+    beam: BeamConfig = BeamConfig()
 
     @model_validator(mode="before")
     @classmethod
