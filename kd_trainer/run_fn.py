@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from kd_trainer import distribution
 from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
@@ -23,7 +24,7 @@ class FnArgs(Protocol):
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains a network on the labels alone and exports it.
+    """Trains a network on the labels alone and exports it; of several processes, the chief does.
 
     Args:
       fn_args: `custom_config` holds `name` (what the network is called while it trains),
@@ -35,12 +36,14 @@ def run_fn(fn_args: FnArgs) -> None:
       FloatingPointError: the loss is not finite.
     """
     config = fn_args.custom_config
+    recipe = Recipe.model_validate(config["recipe"])
+    distribution.join(recipe.distribution)
     checkpoint = Checkpoint(Path(config["checkpoint_dir"]))
     classes = num_classes(fn_args.schema_path)
     network, _ = train_alone(
         config["network"],
         classes,
-        Recipe.model_validate(config["recipe"]),
+        recipe,
         config["seed"],
         train_set=load(fn_args.train_files),
         eval_set=load(fn_args.eval_files) if config["validate"] else None,
@@ -48,5 +51,7 @@ def run_fn(fn_args: FnArgs) -> None:
         log_dir=Path(fn_args.model_run_dir),
         checkpoint=checkpoint,
     )
+    if not distribution.is_chief(recipe.distribution):
+        return
     export(network, fn_args.serving_model_dir, class_names(classes))
     checkpoint.clear()

@@ -120,8 +120,9 @@ def make(
       command: what `run_record.command` gave.
 
     Raises:
-      ConfigError: the schema is missing, the batch is larger than the training split, a network
-        of the user's own does not fit the data, or the networks' taps do not fit the method.
+      ConfigError: the schema is missing, the batch is larger than the training split, a training
+        cannot be distributed as asked for, a network of the user's own does not fit the data, or
+        the networks' taps do not fit the method.
       DataError: the data is missing or not CIFAR-100, or a split is empty.
     """
     schema = Path(config.data.schema_path or CIFAR100)
@@ -136,6 +137,12 @@ def make(
                 f"{key}.batch_size is {recipe.batch_size}, but the training split has only "
                 f"{counts['train']} images. Lower the batch size, or give more data "
                 "(data.limit, data.path)."
+            )
+        if recipe.distribution == "multi_worker":
+            raise ConfigError(
+                f"{key}.distribution is 'multi_worker', but a run of the pipeline trains in one "
+                "process. Expected 'mirrored', for all GPUs of the machine, or 'none'. For several "
+                "machines start kd_trainer.run_fn or DistillTrainer's executor on each."
             )
     own = _check_networks(config, workdir, schema, splits["train"])
     return Plan(
@@ -172,7 +179,7 @@ def _check_networks(
     config: RunConfig, workdir: Path, schema: Path, train: "Records"
 ) -> dict[str, OwnNetwork]:
     """Holds both networks against the data and the method; returns those of the user's own."""
-    from kd_trainer import examples, methods, training
+    from kd_trainer import distribution, examples, methods, training
     from kd_trainer.networks import build
 
     classes = examples.num_classes(str(schema))
@@ -187,6 +194,7 @@ def _check_networks(
         for role, section in roles.items()
     }
     method = methods.create(config.method)
+    distribution.check(config.recipe.distribution, method)
     try:
         student, teacher = method.networks(networks["student"], networks["teacher"])
         training.fit_taps(teacher, student, method, config.recipe.epochs, train.labels)

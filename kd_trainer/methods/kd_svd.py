@@ -61,6 +61,7 @@ class KDSVD(Method):
     """KD-SVD (Lee et al., 2018)."""
 
     CATEGORY = "shared representation"
+    WHOLE_BATCH = "bounds its gradient by that of the whole batch, and sums over it"
     Config = KDSVDConfig
     PRESETS: ClassVar = {
         "upstream": _UPSTREAM,
