@@ -40,6 +40,8 @@ def train(
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
+    A distributed training is called in the scope in which network, teacher and adapters were made.
+
     Args:
       network: what is trained.
       stages: what each phase minimises; each has an optimizer and a schedule of its own.
@@ -55,8 +57,6 @@ def train(
 
     Returns:
       The history: a row an epoch.
-
-    Distributed, it is called in the scope in which network, teacher and adapters were made.
 
     Raises:
       ConfigError: the best epoch is to be kept and there is no eval split, or the batch cannot be

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from kd_helpers import sample, tiny, tiny_data
+from distributed_training import CASES
+from kd_helpers import sample, sharpen, tiny, tiny_data
 
 from kd_trainer import distribution, training
 from kd_trainer.data import TrainingBatches
@@ -21,14 +22,13 @@ from kd_trainer.methods import METHODS, Step, create, method_class
 from kd_trainer.networks.taps import tapped
 from kd_trainer.recipe import Recipe
 
-SCRIPT = Path(__file__).with_name("distributed.py")
+SCRIPT = Path(__file__).with_name("distributed_training.py")
 ROOT = SCRIPT.parents[2]
-CASES = ["alone", "soft_logits", "attention_transfer", "fitnet"]
 PRESETS = [(name, preset) for name in METHODS for preset in method_class(name).PRESETS]
 
 
 def start(stack: ExitStack, arguments: list, **environment: str) -> subprocess.Popen:
-    """Starts a training in a process of its own, without a GPU."""
+    """Starts trainings in a process of their own, without a GPU."""
     paths = os.pathsep.join([str(ROOT), str(SCRIPT.parent)])
     variables = {"PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(
@@ -43,104 +43,104 @@ def start(stack: ExitStack, arguments: list, **environment: str) -> subprocess.P
     return process
 
 
-def clusters(count: int) -> list[str]:
-    """TF_CONFIG of each of some processes on this machine."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+def start_two(stack: ExitStack, out: Path, *cases: str, **environment: str) -> list:
+    """Starts a chief, which writes to out/0, and a worker, which writes to out/1."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(2)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    task = {"type": "worker"}
+    clusters = [
+        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        for index in range(2)
+    ]
     return [
-        json.dumps({"cluster": {"worker": workers}, "task": {**task, "index": index}})
-        for index in range(count)
+        start(
+            stack,
+            ["multi_worker", out / str(index), *cases],
+            TF_CONFIG=json.dumps(cluster),
+            **environment,
+        )
+        for index, cluster in enumerate(clusters)
     ]
 
 
-def finish(process: subprocess.Popen) -> None:
-    printed, _ = process.communicate(timeout=240)
+def finish(process: subprocess.Popen) -> str:
+    printed, _ = process.communicate()
     assert process.returncode == 0, printed[-4000:]
+    return printed
 
 
-def result(out: Path) -> tuple[list[dict], list[np.ndarray]]:
-    with np.load(out.with_suffix(".npz")) as weights:
-        return json.loads(out.with_suffix(".json").read_text()), list(weights.values())
-
-
-def assert_same(one: Path, other: Path) -> None:
-    (rows, weights), (other_rows, other_weights) = result(one), result(other)
-    assert len(rows) == len(other_rows) >= 3
-    for row, other_row in zip(rows, other_rows, strict=True):
-        for each in (row, other_row):
-            del each["seconds"]
-        assert other_row == pytest.approx(row, rel=1e-4)
+def assert_same(case: str, one: Path, other: Path) -> None:
+    (rows, weights), (other_rows, other_weights) = (read(folder, case) for folder in (one, other))
+    assert len(rows) >= 3
+    assert other_rows == [pytest.approx(row, rel=1e-4) for row in rows]
     for weight, other_weight in zip(weights, other_weights, strict=True):
-        np.testing.assert_allclose(other_weight, weight, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(other_weight, weight, rtol=1e-2, atol=1e-4)
+
+
+def read(folder: Path, case: str) -> tuple[list[dict], list[np.ndarray]]:
+    """The history without the seconds, and the weights."""
+    rows = json.loads((folder / f"{case}.json").read_text())
+    for row in rows:
+        del row["seconds"]
+    with np.load(folder / f"{case}.npz") as weights:
+        return rows, list(weights.values())
 
 
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory):
-    """Where the results of one device lie, by case; each is trained once."""
     folder = tmp_path_factory.mktemp("one_device")
-
-    def trained(case: str) -> Path:
-        out = folder / case
-        if not out.with_suffix(".npz").exists():
-            with ExitStack() as stack:
-                finish(start(stack, [case, "none", out]))
-        return out
-
-    return trained
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [*CASES, "dml", "jacobian_matching"])
-def test_two_devices_train_what_one_does(case, one_device, tmp_path):
     with ExitStack() as stack:
-        finish(start(stack, [case, "mirrored", tmp_path / "two"]))
-    assert_same(one_device(case), tmp_path / "two")
+        finish(start(stack, ["none", folder, *CASES]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two_devices")
+    with ExitStack() as stack:
+        finish(start(stack, ["mirrored", folder, *CASES]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two_processes")
+    with ExitStack() as stack:
+        for process in start_two(stack, folder, *CASES):
+            finish(process)
+    return folder
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_train_what_one_does_and_the_chief_writes(case, one_device, tmp_path):
-    outs = [tmp_path / "chief", tmp_path / "worker"]
-    with ExitStack() as stack:
-        processes = [
-            start(stack, [case, "multi_worker", out], TF_CONFIG=cluster)
-            for out, cluster in zip(outs, clusters(2), strict=True)
-        ]
-        for process in processes:
-            finish(process)
-    for out in outs:
-        assert_same(one_device(case), out)
-    assert (outs[0] / "history.json").exists()
-    assert not outs[1].exists()
+def test_two_devices_train_what_one_does(case, one_device, two_devices):
+    assert_same(case, one_device, two_devices)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_train_what_one_does_and_the_chief_writes(case, one_device, two_processes):
+    for index in range(2):
+        assert_same(case, one_device, two_processes / str(index))
+    assert (two_processes / "0" / case / "history.json").exists()
+    assert not (two_processes / "1" / case).exists()
 
 
 @pytest.mark.slow
 def test_killed_processes_go_on_where_they_were(one_device, tmp_path):
-    def processes(stack):
-        return [
-            start(
-                stack,
-                ["soft_logits", "multi_worker", tmp_path / f"out{index}", tmp_path / "state"],
-                TF_CONFIG=cluster,
-            )
-            for index, cluster in enumerate(clusters(2))
-        ]
-
+    case, checkpoint = "soft_logits", str(tmp_path / "state")
     with ExitStack() as stack:
-        chief, _ = processes(stack)
-        assert any(line == "epoch 2\n" for line in chief.stdout)
+        chief, _ = start_two(stack, tmp_path, case, CHECKPOINT=checkpoint)
+        assert any("epoch 2" in line for line in chief.stdout)
     with ExitStack() as stack:
-        chief, worker = processes(stack)
-        printed, _ = chief.communicate(timeout=240)
-        assert chief.returncode == 0, printed[-4000:]
-        assert "epoch 1\n" not in printed
-        assert "epoch 3\n" in printed
+        chief, worker = start_two(stack, tmp_path, case, CHECKPOINT=checkpoint)
+        printed = finish(chief)
         finish(worker)
-    assert_same(one_device("soft_logits"), tmp_path / "out0")
+    assert "epoch 1" not in printed
+    assert "epoch 3" in printed
+    assert_same(case, one_device, tmp_path / "0")
 
 
 class Inferring(Step):
@@ -165,7 +165,9 @@ def terms(adapters, stage, images, labels, student, teacher) -> dict[str, float]
 )
 def test_what_is_not_refused_is_a_mean_over_the_images(name, preset):
     method = create({"name": name, "preset": preset})
-    student, teacher = (tiny(10, role, size=32, stages=3) for role in ("student", "teacher"))
+    student, teacher = (
+        sharpen(tiny(10, role, size=32, stages=3)) for role in ("student", "teacher")
+    )
     data = sample("train", 8)
     labels = data.labels % 10
     adapters = training.fit_taps(teacher, student, method, 5, labels)
