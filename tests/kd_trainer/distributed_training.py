@@ -22,12 +22,12 @@ from kd_trainer.networks import NETWORKS
 from kd_trainer.recipe import Recipe
 
 CLASSES = 100
+# Not jacobian_matching: its gradient jumps where a ReLU switches, and rounding soon shows.
 METHODS = {
     "soft_logits": {"name": "soft_logits"},
     "attention_transfer": {"name": "attention_transfer"},
     "fitnet": {"name": "fitnet", "preset": "paper", "taps": ["stage1"]},
     "dml": {"name": "dml"},
-    "jacobian_matching": {"name": "jacobian_matching"},
 }
 CASES = ["alone", *METHODS]
 
@@ -36,7 +36,8 @@ def run(case: str, kind: str, out: Path) -> None:
     recipe = Recipe(
         epochs=3,
         batch_size=8,
-        learning_rate=0.02,
+        # Low, for the terms weigh up to 1000: large steps would make rounding grow.
+        learning_rate=0.001,
         milestones=(),
         keep="best",
         distribution=kind,
