@@ -85,6 +85,7 @@ class TrainingBatches(keras.utils.PyDataset):
                 f"The batch of {recipe.batch_size} images is larger than the training split of "
                 f"{len(dataset)}. Lower recipe.batch_size or give more data."
             )
+        self.batch_size = recipe.batch_size
         self._dataset, self._recipe, self._seed = dataset, recipe, seed
         self._next_epoch, self._with_indices = first_epoch, with_indices
         self._start_epoch()
@@ -101,10 +102,10 @@ class TrainingBatches(keras.utils.PyDataset):
         )
 
     def __len__(self) -> int:
-        return len(self._dataset) // self._recipe.batch_size
+        return len(self._dataset) // self.batch_size
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray | dict[str, np.ndarray]]:
-        size = self._recipe.batch_size
+        size = self.batch_size
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
         images = augment(self._dataset.images[chosen], self._recipe, rng)

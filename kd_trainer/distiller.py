@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kd_trainer import distribution
 from kd_trainer.gradients import REST, TASK, bounded_step, taps_and_jacobians
 from kd_trainer.losses import cross_entropy
 from kd_trainer.methods.base import Stage, Step, Taps
@@ -154,12 +155,17 @@ class Distiller(keras.Model):
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
-        """Returns the total loss; outside training the task loss alone."""
+        """Returns the total loss; outside training the task loss alone.
+
+        Of a replica it is what its share adds to the loss of the whole batch.
+        """
         if training:
-            return sum(self.parts(y, y_pred).values())
-        task = cross_entropy(y_pred["student"]["logits"], y)
-        self._track(TASK, task, y)
-        return self.stage.task_weight * task
+            total = sum(self.parts(y, y_pred).values())
+        else:
+            task = cross_entropy(y_pred["student"]["logits"], y)
+            self._track(TASK, task, y)
+            total = self.stage.task_weight * task
+        return total / distribution.replicas()
 
     def train_step(self, *arguments: Any) -> Any:
         """Trains on a batch, as `keras.Model` does or with the stage's bounds."""
@@ -191,4 +197,17 @@ class Distiller(keras.Model):
         if training:
             measured |= set(self.stage.weights)
         results = self.get_metrics_result()
-        return {name: value for name, value in results.items() if name in measured}
+        return {
+            name: distribution.reported(value)
+            for name, value in results.items()
+            if name in measured
+        }
+
+    def _get_metrics_result_or_logs(self, logs: Mapping[str, Any]) -> dict[str, Any]:
+        # What all replicas measured, not the mean of what each of them did.
+        results = self.get_metrics_result()
+        return {name: results[name] for name in logs}
+
+    def _maybe_symbolic_build(self, *arguments: Any, **options: Any) -> None:
+        # All is built; to build it again, Keras would use up a batch that is to be trained on.
+        pass

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Distribution = Literal["none", "mirrored", "multi_worker"]
+
 
 class Recipe(BaseModel):
     """How a network is trained: SGD with momentum, a learning rate schedule, augmentation.
@@ -32,4 +34,7 @@ class Recipe(BaseModel):
     pad_mode: Literal["reflect", "constant"] = Field("reflect", description="constant is zeros")
     keep: Literal["last", "best"] = Field(
         "last", description="which epoch's weights: the last, or the best on the eval split"
+    )
+    distribution: Distribution = Field(
+        "none", description="who shares a batch: the GPUs of one process, or several processes"
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from kd_trainer import distribution
 from kd_trainer.checkpoint import Checkpoint, digest
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
@@ -23,7 +24,7 @@ class FnArgs(Protocol):
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains a network on the labels alone and exports it.
+    """Trains a network on the labels alone and exports it; of several processes, the chief does.
 
     Args:
       fn_args: `custom_config` holds `name` (what the network is called while it trains),
@@ -35,6 +36,8 @@ def run_fn(fn_args: FnArgs) -> None:
       FloatingPointError: the loss is not finite.
     """
     config = fn_args.custom_config
+    recipe = Recipe.model_validate(config["recipe"])
+    distribution.join(recipe.distribution)
     classes = num_classes(fn_args.schema_path)
     train_set = load(fn_args.train_files)
     eval_set = load(fn_args.eval_files) if config["validate"] else None
@@ -45,7 +48,7 @@ def run_fn(fn_args: FnArgs) -> None:
     network, _ = train_alone(
         config["network"],
         classes,
-        Recipe.model_validate(config["recipe"]),
+        recipe,
         config["seed"],
         train_set=train_set,
         eval_set=eval_set,
@@ -53,5 +56,7 @@ def run_fn(fn_args: FnArgs) -> None:
         log_dir=Path(fn_args.model_run_dir),
         checkpoint=checkpoint,
     )
+    if not distribution.is_chief(recipe.distribution):
+        return
     export(network, fn_args.serving_model_dir, class_names(classes))
     checkpoint.clear()

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from kd_trainer import callbacks
+from kd_trainer import callbacks, distribution
 from kd_trainer.checkpoint import Checkpoint, Position, Variables
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
+from kd_trainer.distributed_data import fit_data
 from kd_trainer.errors import ConfigError
 from kd_trainer.methods.base import Method, Setting, Stage
 from kd_trainer.metrics import top_k_accuracy
@@ -39,6 +40,8 @@ def train(
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
+    A distributed training is called in the scope in which network, teacher and adapters were made.
+
     Args:
       network: what is trained.
       stages: what each phase minimises; each has an optimizer and a schedule of its own.
@@ -56,7 +59,8 @@ def train(
       The history: a row an epoch.
 
     Raises:
-      ConfigError: the best epoch is to be kept and there is no eval split.
+      ConfigError: the best epoch is to be kept and there is no eval split, or the batch cannot be
+        shared by the replicas.
       DataError: the batch is larger than the data.
       FloatingPointError: a loss is not finite; the term is named.
     """
@@ -65,6 +69,8 @@ def train(
             "recipe.keep is 'best', but there is no eval split to choose by. "
             "Set data.eval_fraction above 0 or recipe.keep to 'last'."
         )
+    writes = distribution.is_chief(recipe.distribution)
+    log_dir = log_dir if writes else None
     resumed = checkpoint.position() if checkpoint else None
     resumed = resumed or Position(stage=0, epochs=0, history=[], best=-1.0)
     history = resumed.history
@@ -77,6 +83,8 @@ def train(
         )
         steps = len(batches)
         distiller = Distiller(network, stage, teacher, adapters, recipe.weight_decay)
+        if recipe.distribution != "none":
+            distribution.synchronise(distiller)
         optimizer = keras.optimizers.SGD(
             learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
             momentum=recipe.momentum,
@@ -110,16 +118,13 @@ def train(
             watchers.append(keeper)
         if log_dir is not None:
             watchers.append(keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False))
-        if checkpoint is not None:
+        if checkpoint is not None and writes:
             watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
-        validate = eval_set is not None and distiller.reads_logits
+        validate = distiller.reads_logits
         distiller.fit(
-            batches,
+            **fit_data(recipe.distribution, batches, eval_set if validate else None, _EVAL_BATCH),
             initial_epoch=first_epoch,
             epochs=stage.epochs,
-            shuffle=False,  # the batches' order is theirs
-            validation_data=(eval_set.images, eval_set.labels) if eval_set and validate else None,
-            validation_batch_size=_EVAL_BATCH,
             callbacks=watchers,
             verbose=0,
         )
@@ -157,10 +162,11 @@ def train_alone(
     Returns:
       The trained network and the history.
     """
-    keras.utils.set_random_seed(seed)
-    network = build(network_name, num_classes)
-    history = train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
-    return network, history
+    with distribution.scope(recipe.distribution):
+        keras.utils.set_random_seed(seed)
+        network = build(network_name, num_classes)
+        history = train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
+    return distribution.gathered(network, recipe.distribution), history
 
 
 def distil(
@@ -191,22 +197,25 @@ def distil(
       The trained student, without teacher and adapters, and the history.
 
     Raises:
-      ConfigError: the networks' taps do not fit the method or each other.
+      ConfigError: the networks' taps do not fit the method or each other, or the method cannot be
+        distributed.
     """
-    keras.utils.set_random_seed(seed)
-    student = build(student_name, num_classes)
-    network, in_teachers_place = method.networks(student, teacher)
-    history = train(
-        network,
-        method.stages(recipe.epochs),
-        recipe,
-        seed=seed,
-        train_set=train_set,
-        teacher=in_teachers_place,
-        adapters=fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels),
-        **data,
-    )
-    return network, history
+    distribution.check(recipe.distribution, method)
+    with distribution.scope(recipe.distribution):
+        keras.utils.set_random_seed(seed)
+        student = build(student_name, num_classes)
+        network, in_teachers_place = method.networks(student, teacher)
+        history = train(
+            network,
+            method.stages(recipe.epochs),
+            recipe,
+            seed=seed,
+            train_set=train_set,
+            teacher=in_teachers_place,
+            adapters=fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels),
+            **data,
+        )
+    return distribution.gathered(network, recipe.distribution), history
 
 
 def fit_taps(

@@ -50,6 +50,14 @@ def _add_run(add_to: _Commands) -> None:
     run.add_argument(
         "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
     )
+    run.add_argument(
+        "--beam",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="an option of Beam, such as runner=FlinkRunner, for the components that run on it; "
+        "may be given many times",
+    )
     _add_workdir(run, "where everything is written")
     _add_metadata(run)
     run.add_argument(

@@ -22,6 +22,9 @@ def run(options: argparse.Namespace) -> int:
     overrides = list(options.set)
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+    if options.beam:
+        listed = yaml.safe_dump(options.beam, default_flow_style=True, width=float("inf"))
+        overrides.append(f"beam.options={listed.rstrip()}")
     if options.rebaseline:
         overrides.append("gate.rebaseline=true")
     command = run_command.dry_run if options.dry_run else run_command.run

@@ -23,6 +23,7 @@ from kd_trainer.config_errors import explain
 from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
+from pipeline.beam import BeamConfig
 from pipeline.cluster.settings import KubeflowConfig
 from pipeline.overrides import apply
 
@@ -153,6 +154,7 @@ class RunConfig(_Section):
     recipe: Recipe
     gate: GateConfig
     push: PushConfig = PushConfig()
+    beam: BeamConfig = BeamConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
 
     @model_validator(mode="before")

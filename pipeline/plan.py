@@ -136,8 +136,9 @@ def make(
       command: what `run_record.command` gave.
 
     Raises:
-      ConfigError: the schema is missing, the batch is larger than the training split, a network
-        of the user's own does not fit the data, or the networks' taps do not fit the method.
+      ConfigError: the schema is missing, the batch is larger than the training split, a training
+        cannot be distributed as asked for, a network of the user's own does not fit the data, or
+        the networks' taps do not fit the method.
       DataError: the data is missing or not CIFAR-100, or a split is empty.
     """
     schema = Path(config.data.schema_path or CIFAR100)
@@ -208,11 +209,13 @@ def check_networks(
       The networks of the user's own, by role.
 
     Raises:
-      ConfigError: one does not fit the data, or their taps do not fit the method.
+      ConfigError: one does not fit the data, their taps do not fit the method, or a training
+        cannot be distributed as asked for.
     """
-    from kd_trainer import examples, training
+    from kd_trainer import distribution, examples, training
     from kd_trainer.networks import build
 
+    _check_processes(config)
     classes = examples.num_classes(str(schema))
     roles = {"teacher": config.teacher, "student": config.student}
     own = {
@@ -225,9 +228,20 @@ def check_networks(
         for role, section in roles.items()
     }
     method = methods.create(config.method)
+    distribution.check(config.recipe.distribution, method)
     try:
         student, teacher = method.networks(networks["student"], networks["teacher"])
         training.fit_taps(teacher, student, method, config.recipe.epochs, train.labels)
     except ConfigError as error:
         raise user_networks.explained(error, own) from error
     return own
+
+
+def _check_processes(config: RunConfig) -> None:
+    for key, recipe in config.recipes.items():
+        if recipe.distribution == "multi_worker":
+            raise ConfigError(
+                f"{key}.distribution is 'multi_worker', but a run of the pipeline trains in one "
+                "process. Expected 'mirrored', for all GPUs of the machine, or 'none'. For several "
+                "machines start kd_trainer.run_fn or DistillTrainer's executor on each."
+            )

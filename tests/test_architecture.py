@@ -18,6 +18,8 @@ FORBIDDEN = {
 WITH_TENSORFLOW = {"examples.py", "export.py", "lite.py", "run_fn.py", "warm_up.py"}
 # The one place where a step needs what the backends do differently.
 WITH_EVERY_BACKEND = {"gradients.py"}
+# What distributes training: TensorFlow's, and refused on another backend.
+DISTRIBUTED = {"distribution.py", "distributed_data.py"}
 
 
 def imported(path):
@@ -41,7 +43,7 @@ def test_imports_go_one_way(package):
 
 
 def test_methods_networks_and_distiller_know_no_backend():
-    others = WITH_TENSORFLOW | WITH_EVERY_BACKEND
+    others = WITH_TENSORFLOW | WITH_EVERY_BACKEND | DISTRIBUTED
     files = [p for p in (ROOT / "kd_trainer").rglob("*.py") if p.name not in others]
     assert not [path for path in files if {"tensorflow", "jax", "torch"} & set(imported(path))]
 

@@ -19,7 +19,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Runs the distillation.
+        """Runs the distillation; of several processes, the chief alone writes.
 
         Args:
           input_dict: `examples`, `schema`, `teacher`.
@@ -31,8 +31,8 @@ class Executor(base_executor.BaseExecutor):
           FloatingPointError: the loss is not finite.
         """
         # TensorFlow is loaded where it is needed: the component's definition is not.
+        from kd_trainer import distribution, methods, training
         from kd_trainer import examples as reader
-        from kd_trainer import methods, training
         from kd_trainer.checkpoint import Checkpoint, digest
         from kd_trainer.export import export, load
         from kd_trainer.labels import class_names
@@ -41,6 +41,8 @@ class Executor(base_executor.BaseExecutor):
 
         method = methods.chosen(exec_properties["method"], exec_properties["method_preset"])
         config = {**json.loads(exec_properties["config"]), "method": method}
+        recipe = Recipe.model_validate(config["recipe"])
+        distribution.join(recipe.distribution)
         (examples,) = input_dict["examples"]
         (model,), (model_run,) = output_dict["model"], output_dict["model_run"]
         splits = {
@@ -65,7 +67,7 @@ class Executor(base_executor.BaseExecutor):
             config["student"],
             methods.create(method),
             classes,
-            Recipe.model_validate(config["recipe"]),
+            recipe,
             config["seed"],
             train_set=splits["train"],
             eval_set=splits.get("eval"),
@@ -73,6 +75,8 @@ class Executor(base_executor.BaseExecutor):
             log_dir=Path(model_run.uri),
             checkpoint=checkpoint,
         )
+        if not distribution.is_chief(recipe.distribution):
+            return
         export(student, path_utils.serving_model_dir(model.uri), class_names(classes))
 
         (summary,) = output_dict["summary"]

@@ -154,11 +154,14 @@ class Method(ABC):
 
     Attributes:
       CATEGORY: what of the teacher is imitated.
+      WHOLE_BATCH: why a step is more than a mean over the batch's images, and cannot be computed
+        from parts of the batch; empty where it is not.
       Config: the class of its hyper-parameters.
       PRESETS: published settings by name, the default one first; a run records which it used.
     """
 
     CATEGORY: ClassVar[Category]
+    WHOLE_BATCH: ClassVar[str] = ""
     Config: ClassVar[type[MethodConfig]]
     PRESETS: ClassVar[dict[str, dict[str, Any]]]
 
@@ -169,6 +172,11 @@ class Method(ABC):
     @abstractmethod
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """Returns the stages of a run whose recipe has that many epochs."""
+
+    def whole_batch(self) -> list[str]:
+        """Returns why a step needs the whole batch in one place; nothing where it does not."""
+        name = type(self).__module__.rpartition(".")[2]
+        return [f"{name} {self.WHOLE_BATCH}"] if self.WHOLE_BATCH else []
 
     def adapters(self, setting: Setting) -> "dict[str, keras.Layer]":
         """Returns built layers by name, which terms use and which are never exported.

@@ -53,6 +53,10 @@ class Combination(Method):
                 )
         self._members = list(zip(names, methods, weights, strict=True))
 
+    def whole_batch(self) -> list[str]:
+        """The reasons of all methods."""
+        return [reason for _, method, _ in self._members for reason in method.whole_batch()]
+
     def adapters(self, setting: Setting) -> "dict[str, keras.Layer]":
         """Those of all methods."""
         return {

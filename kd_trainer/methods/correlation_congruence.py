@@ -40,6 +40,7 @@ class CorrelationCongruence(Method):
     """Correlation congruence (Peng et al., 2019)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "relates the images of a batch to each other"
     Config = CorrelationCongruenceConfig
     PRESETS: ClassVar = {"crd": {"tap": "pooled", "width": 128, "weight": 0.02}}
 

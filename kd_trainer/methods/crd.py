@@ -52,6 +52,7 @@ class CRD(Method):
     """CRD (Tian et al., 2020)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "memorises the whole batch's embeddings in each step"
     Config = CRDConfig
     PRESETS: ClassVar = {
         "crd": {

@@ -36,6 +36,7 @@ class DIST(Method):
     """DIST (Huang et al., 2022)."""
 
     CATEGORY = "response"
+    WHOLE_BATCH = "correlates each class over the batch"
     Config = DISTConfig
     PRESETS: ClassVar = {
         "paper": {"temperature": 4.0, "inter_weight": 2.0 * 16, "intra_weight": 2.0 * 16}

@@ -61,12 +61,18 @@ class KDSVD(Method):
     """KD-SVD (Lee et al., 2018)."""
 
     CATEGORY = "shared representation"
+    WHOLE_BATCH = "sums over the batch or bounds its gradient by the batch's"
     Config = KDSVDConfig
     PRESETS: ClassVar = {
         "upstream": _UPSTREAM,
         "seed": {**_UPSTREAM, "vectors": 4, "spare": 0, "scaled": False},
         "crd": {**_UPSTREAM, "reduction": "mean", "bounded": False},
     }
+
+    def whole_batch(self) -> list[str]:
+        """The reason, unless neither is asked for."""
+        config = self.config
+        return super().whole_batch() if config.bounded or config.reduction == "sum" else []
 
     def stages(self, epochs: int) -> tuple[Stage, ...]:
         """One stage."""

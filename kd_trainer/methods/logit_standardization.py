@@ -86,6 +86,10 @@ class LogitStandardization(Method):
         super().__init__(config, preset)
         self._method = create(self.config.on)
 
+    def whole_batch(self) -> list[str]:
+        """The other method's reasons."""
+        return self._method.whole_batch()
+
     def adapters(self, setting: Setting) -> "dict[str, keras.Layer]":
         """Those of the other method."""
         return self._method.adapters(setting)

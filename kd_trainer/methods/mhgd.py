@@ -74,6 +74,7 @@ class MHGD(Method):
     """MHGD (Lee and Song, 2019)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "relates the images of a batch to each other"
     Config = MHGDConfig
     PRESETS: ClassVar = {
         "upstream": {

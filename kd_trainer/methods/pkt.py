@@ -34,6 +34,7 @@ class PKT(Method):
     """PKT (Passalis and Tefas, 2018)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "relates the images of a batch to each other"
     Config = PKTConfig
     PRESETS: ClassVar = {"crd": {"tap": "pooled", "weight": 30000.0}}
 

@@ -51,6 +51,7 @@ class RKD(Method):
     """RKD (Park et al., 2019)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "relates the images of a batch to each other"
     Config = RKDConfig
     PRESETS: ClassVar = {
         "crd": {

@@ -35,6 +35,7 @@ class SimilarityPreserving(Method):
     """Similarity-preserving distillation (Tung and Mori, 2019)."""
 
     CATEGORY = "relations"
+    WHOLE_BATCH = "relates the images of a batch to each other"
     Config = SimilarityPreservingConfig
     PRESETS: ClassVar = {"crd": {"tap": "stage3", "weight": 3000.0}}
 

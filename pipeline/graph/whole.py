@@ -28,4 +28,5 @@ def create_pipeline(plan: Plan) -> Pipeline:
             node for part in (data, training, judging, service) for node in part if node is not None
         ],
         enable_cache=True,
+        beam_pipeline_args=plan.config.beam.arguments,
     )

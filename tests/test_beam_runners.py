@@ -1,0 +1,151 @@
+"""The components that run on Beam, on other runners than one process's own."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tfx.components import Evaluator, StatisticsGen
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import standard_artifacts
+
+from components.cifar100_example_gen.component import Cifar100ExampleGen
+from components.cifar100_example_gen.sample import SAMPLE
+from kd_trainer.export import export
+from kd_trainer.labels import class_names
+from kd_trainer.networks import build
+from pipeline import gate
+from pipeline.beam import BeamConfig
+from pipeline.config import GateConfig
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """The folder of an untrained network as a Trainer leaves it."""
+    folder = tmp_path_factory.mktemp("model")
+    keras.utils.set_random_seed(0)
+    export(build("resnet8", 100), str(folder / "Format-Serving"), class_names(100))
+    return folder
+
+
+@pytest.fixture
+def run(model, monkeypatch):
+    """Runs the components with Beam's options, and returns where their outputs are."""
+
+    def run(folder: Path, options: list[str]) -> Path:
+        monkeypatch.setattr(sys, "argv", sys.argv[:1])  # absl parses it in the executors
+        examples = Cifar100ExampleGen(
+            source=str(SAMPLE),
+            data_fingerprint="",
+            eval_fraction=0.1,
+            limit=300,
+            code_fingerprint="",
+        )
+        imported = Importer(
+            source_uri=str(model), artifact_type=standard_artifacts.Model, output_key="model"
+        ).with_id("model")
+        evaluator = Evaluator(
+            examples=examples.outputs["examples"],
+            example_splits=["test"],
+            model=imported.outputs["model"],
+            baseline_model=imported.outputs["model"],
+            eval_config=gate.eval_config(GateConfig(min_accuracy=0, min_change=0)),
+        )
+        statistics = StatisticsGen(examples=examples.outputs["examples"])
+        LocalDagRunner().run(
+            Pipeline(
+                "beam",
+                str(folder),
+                components=[examples, statistics, imported, evaluator],
+                metadata_connection_config=metadata.sqlite_metadata_connection_config(
+                    str(folder / "metadata.sqlite")
+                ),
+                beam_pipeline_args=BeamConfig(options=options).arguments,
+            )
+        )
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def job_service(tmp_path_factory):
+    """The address of Beam's job service, a process of its own."""
+    folder = tmp_path_factory.mktemp("job_service")
+    port_file = folder / "port"
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
+    with (
+        open(folder / "log", "wb") as log,
+        subprocess.Popen([*command, "--port_file", port_file], stdout=log, stderr=log) as service,
+    ):
+        while not (port_file.exists() and port_file.read_text()):
+            assert service.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield f"localhost:{port_file.read_text()}"
+        service.terminate()
+
+
+def examples(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file of examples, by its path below the artifact."""
+    (artifact,) = folder.glob("Cifar100ExampleGen/examples/*")
+    return {
+        str(path.relative_to(artifact)): path.read_bytes() for path in artifact.rglob("*tfrecord*")
+    }
+
+
+def statistics(folder: Path) -> dict[str, tuple[int, float]]:
+    """The count of images and the mean label of each split."""
+    found = {}
+    for path in folder.glob("StatisticsGen/statistics/*/*/FeatureStats.pb"):
+        (dataset,) = tfdv.load_stats_binary(str(path)).datasets
+        (label,) = [f for f in dataset.features if "label" in f.path.step]
+        found[path.parent.name] = (dataset.num_examples, label.num_stats.mean)
+    return found
+
+
+def evaluation(folder: Path) -> dict[tuple, dict]:
+    """The metrics by slice, and whether the bounds are met."""
+    (path,) = folder.glob("Evaluator/evaluation/*")
+    result = tfma.load_eval_result(str(path))
+    assert tfma.load_validation_result(str(path)).validation_ok
+    return dict(result.slicing_metrics)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What one process gives, computed once."""
+    return {}
+
+
+@pytest.mark.parametrize("kind", ["two workers", "portable"])
+def test_the_outputs_are_those_of_one_process(kind, run, job_service, tmp_path, alone):
+    if not alone:
+        folder = run(tmp_path / "alone", [])
+        alone.update(
+            examples=examples(folder), statistics=statistics(folder), evaluation=evaluation(folder)
+        )
+    options = {
+        "two workers": ["direct_num_workers=2", "direct_running_mode=multi_processing"],
+        "portable": [
+            "runner=PortableRunner",
+            f"job_endpoint={job_service}",
+            "environment_type=LOOPBACK",
+        ],
+    }
+    folder = run(tmp_path / "other", options[kind])
+    found = examples(folder)
+    assert len(found) == 3
+    assert found == alone["examples"]
+    assert len(alone["statistics"]) == 3
+    assert statistics(folder) == pytest.approx(alone["statistics"])
+    assert len(alone["evaluation"]) > 1
+    assert evaluation(folder) == alone["evaluation"]
