@@ -9,7 +9,7 @@ import keras
 import pytest
 import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
-from tfx.components import Evaluator, StatisticsGen
+from tfx.components import StatisticsGen
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -18,12 +18,11 @@ from tfx.types import standard_artifacts
 
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.cifar100_example_gen.sample import SAMPLE
+from components.gate_evaluator.component import GateEvaluator
 from kd_trainer.export import export
 from kd_trainer.labels import class_names
 from kd_trainer.networks import build
-from pipeline import gate
 from pipeline.beam import BeamConfig
-from pipeline.config import GateConfig
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +52,13 @@ def run(model, monkeypatch):
         imported = Importer(
             source_uri=str(model), artifact_type=standard_artifacts.Model, output_key="model"
         ).with_id("model")
-        evaluator = Evaluator(
+        evaluator = GateEvaluator(
             examples=examples.outputs["examples"],
-            example_splits=["test"],
             model=imported.outputs["model"],
             baseline_model=imported.outputs["model"],
-            eval_config=gate.eval_config(GateConfig(min_accuracy=0, min_change=0)),
+            gate='{"min_accuracy": 0, "min_change": 0}',
+            reference="baseline",
+            code_fingerprint="",
         )
         statistics = StatisticsGen(examples=examples.outputs["examples"])
         LocalDagRunner().run(
@@ -114,7 +114,7 @@ def statistics(folder: Path) -> dict[str, tuple[int, float]]:
 
 def evaluation(folder: Path) -> dict[tuple, dict]:
     """The metrics by slice, and whether the bounds are met."""
-    (path,) = folder.glob("Evaluator/evaluation/*")
+    (path,) = folder.glob("GateEvaluator/evaluation/*")
     result = tfma.load_eval_result(str(path))
     assert tfma.load_validation_result(str(path)).validation_ok
     return dict(result.slicing_metrics)
