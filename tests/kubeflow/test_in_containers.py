@@ -194,7 +194,7 @@ def test_the_image_says_its_revision():
 def test_the_image_is_nobodys_and_holds_what_it_needs_alone(image):
     code = """
 import importlib.util, json, os, pathlib
-packages = ["tfx", "kfp.pipeline_spec", "pytest", "ruff", "mypy", "jax", "nvidia", "tests"]
+packages = ["tfx", "kfp.pipeline_spec", "pytest", "ruff", "mypy", "jax", "nvidia"]
 def found(name):
     return importlib.util.find_spec(name) is not None
 site = pathlib.Path(importlib.util.find_spec("tfx").origin).parents[1]
