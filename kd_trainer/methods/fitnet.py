@@ -10,9 +10,9 @@ with squares summed over height, width and channels; `paper`, one middle hint, h
 squares, then Soft-logits at T = 3 whose weight falls from 4 to 1; `crd`, one stage, CE + 100
 times the mean square at `stage2` (Tian et al., 2020).
 
-The sums of `seed` and `paper` are thousands of times a mean and want a far lower rate: at 0.1, on
-the shipped sample, `seed` diverges within 13 steps and `paper` ruins the student
-(benchmarks/results/accuracy-sample.md).
+The sums of `seed` and `paper` are thousands of times a mean and want a far lower rate: at 0.1, in
+six epochs of 20 classes, `seed` diverges within 16 steps and `paper` ruins the student
+(benchmarks/results/accuracy/cifar20.md).
 
 The seed maps a teacher of another width down to the student, which lets the loss collapse (both
 sides of the difference are trained); here the connector is on the student's side, as in the
