@@ -1,5 +1,6 @@
 """The image, and the compiled pipeline run in it: `make kubeflow-test`."""
 
+import dataclasses
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from local_kubeflow import Places, TaskFailedError, launcher, run
+from local_kubeflow import Cache, Places, TaskFailedError, launcher, run
 
 pytestmark = [pytest.mark.containers]
 
@@ -50,9 +51,14 @@ def spec(image, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def produced(spec, places):
+def cache():
+    return Cache()
+
+
+@pytest.fixture(scope="module")
+def produced(spec, places, cache):
     """The whole pipeline, once."""
-    return run(spec, places, RUN_ROOT, {})
+    return run(spec, places, RUN_ROOT, {}, cache)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +147,41 @@ def test_it_has_the_structure_of_a_local_runs(pushed, pushed_locally):
 def test_the_report_is_in_the_store(produced, places, pushed):
     page = in_store(places, produced.artifact("model-report", "report")) / "report.html"
     assert f"/work/serving/quick/{pushed.name}" in page.read_text()
+
+
+def recurring(spec, places, cache, run_id, parameters):
+    """Another run of the recurring pipeline; returns what it did, and the gate's decision."""
+    there = dataclasses.replace(places, scratch=places.scratch / run_id)
+    records = run(spec, there, f"{PIPELINE_ROOT}/quick/{run_id}", parameters, cache)
+    decision = in_store(places, records.artifact("student-gate", "decision")) / "decision.json"
+    return records, json.loads(decision.read_text())
+
+
+def versions(places):
+    return [version.name for version in (places.volume / "serving" / "quick").glob("[0-9]*")]
+
+
+# What looks at the volume or tells of the run, and what the selector's artifact goes into.
+ALWAYS = {"run-recorder", "data-probe", "baseline-selector", "student-gate", "pusher"}
+ALWAYS |= {"model-report", "evaluator", "model-profiler"}
+
+
+def test_an_unchanged_recurring_run_trains_nothing(spec, places, cache, pushed):
+    records, decision = recurring(spec, places, cache, "unchanged", {})
+    assert records.executed == ALWAYS
+    assert decision["champion_version"] == ""  # a model is not compared with itself
+    assert decision["blessed"]
+    assert versions(places) == [pushed.name]
+    assert (in_store(places, records.artifact("model-report", "report")) / "report.html").is_file()
+
+
+def test_parameters_alone_change_the_method_and_the_gate(spec, places, cache, pushed):
+    parameters = {"method": "attention_transfer", "gate": "{min_accuracy: 0, min_change: 1}"}
+    records, decision = recurring(spec, places, cache, "changed", parameters)
+    assert records.executed == ALWAYS | {"distill-trainer", "model-checker"}
+    assert decision["champion_version"] == pushed.name
+    assert not decision["blessed"]
+    assert versions(places) == [pushed.name]
 
 
 def test_a_training_that_has_ended_leaves_no_checkpoint(produced, places):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from local_kubeflow import Places, SpecError, driver, launcher, records, run
+from local_kubeflow import Cache, Places, SpecError, cache, driver, launcher, records, run
 
 ROOT = "minio://bucket/run"
 SCHEMA = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
@@ -14,7 +14,7 @@ def resolved(task, declared, arguments=None, produced=None):
     component = {"inputDefinitions": {"parameters": declared}, "outputDefinitions": {}}
     task = {"taskInfo": {"name": "second"}, "inputs": task}
     given = driver.executor_input(
-        component, task, produced or records.Records(), arguments or {}, ROOT
+        component, task, produced or records.Records(Cache()), arguments or {}, ROOT
     )
     return given["inputs"]
 
@@ -32,8 +32,8 @@ def constant(value):
     ],
 )
 def test_a_parameter_comes_from_a_constant_the_pipeline_or_a_task(source, expected):
-    produced = records.Records()
-    produced.keep("first", {}, {"n": 5})
+    produced = records.Records(Cache())
+    produced.produced("first", {}, {"n": 5})
     declared = {"limit": {"parameterType": "NUMBER_INTEGER"}}
     found = resolved({"parameters": {"limit": source}}, declared, {"epochs": 7}, produced)
     assert found["parameterValues"] == {"limit": expected}
@@ -73,16 +73,18 @@ def test_a_missing_parameter_is_refused():
 def test_outputs_lie_below_the_runs_root():
     outputs = {"artifacts": {"model": {"artifactType": SCHEMA}}, "parameters": {"n": {}}}
     task = {"taskInfo": {"name": "first"}}
-    given = driver.executor_input({"outputDefinitions": outputs}, task, records.Records(), {}, ROOT)
+    given = driver.executor_input(
+        {"outputDefinitions": outputs}, task, records.Records(Cache()), {}, ROOT
+    )
     (model,) = given["outputs"]["artifacts"]["model"]["artifacts"]
     assert model == {"uri": f"{ROOT}/first/model", "type": SCHEMA, "metadata": {}}
     assert given["outputs"]["parameters"] == {"n": {"outputFile": "/tmp/kfp/outputs/n"}}
 
 
 def test_an_artifact_has_its_id_for_a_name_and_metadata_as_the_store_gives_it_back():
-    kept = records.Records()
+    kept = records.Records(Cache())
     metadata = {"pushed": True, "splits": ["train"], "blessed": {"train": 1}, "note": "x"}
-    kept.keep("first", {"model": {"uri": "minio://b/m", "metadata": metadata}}, {})
+    kept.produced("first", {"model": {"uri": "minio://b/m", "metadata": metadata}}, {})
     artifact = kept.artifact("first", "model")
     assert artifact["name"] == "1"
     assert artifact["metadata"] == {
@@ -143,3 +145,21 @@ def test_an_importer_brings_in_its_artifact(tmp_path):
 def test_what_kubeflow_would_refuse(changed, said, tmp_path):
     with pytest.raises(SpecError, match=said):
         run(changed, Places(tmp_path, tmp_path, tmp_path), ROOT, {})
+
+
+def fingerprint(limit=7, uri="minio://b/1", image="a:1"):
+    """Of a task with a parameter, an artifact that is given and one that it makes."""
+    container = {"image": image, "command": ["python"], "args": ["--x={{$.inputs.parameters}}"]}
+    given = {
+        "inputs": {
+            "parameterValues": {"limit": limit},
+            "artifacts": {"data": {"artifacts": [{"name": "3", "uri": "minio://b/data"}]}},
+        },
+        "outputs": {"artifacts": {"model": {"artifacts": [{"uri": uri, "type": SCHEMA}]}}},
+    }
+    return cache.fingerprint(container, {}, given)
+
+
+def test_where_outputs_go_makes_no_difference_to_the_cache():
+    assert fingerprint() == fingerprint(uri="minio://b/2")
+    assert len({fingerprint(), fingerprint(limit=8), fingerprint(image="a:2")}) == 3

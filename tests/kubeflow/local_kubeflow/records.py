@@ -2,30 +2,49 @@
 
 from typing import Any
 
+from local_kubeflow.cache import Cache, Outputs
 from local_kubeflow.errors import SpecError
 
 
 class Records:
-    """Outputs by task and key."""
+    """Outputs by task and key.
 
-    def __init__(self):
+    Args:
+      cache: gives artifacts their ids.
+
+    Attributes:
+      executed: the tasks that ran; the others were served from the cache.
+    """
+
+    def __init__(self, cache: Cache):
+        self._cache = cache
+        self.executed: set[str] = set()
         self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self.parameters: dict[tuple[str, str], Any] = {}
         self._tasks: set[str] = set()
 
-    def keep(self, task: str, artifacts: dict[str, Any], parameters: dict[str, Any]) -> None:
-        """Records the outputs of a task that has succeeded."""
+    def produced(self, task: str, artifacts: dict[str, Any], parameters: dict[str, Any]) -> Outputs:
+        """Records the outputs of a task that has succeeded, and returns them as they are kept."""
+        self.executed.add(task)
+        outputs = {key: self._published(key, artifact) for key, artifact in artifacts.items()}
+        self.served(task, (outputs, parameters))
+        return outputs, parameters
+
+    def served(self, task: str, outputs: Outputs) -> None:
+        """Records what an earlier run has produced as the outputs of a task."""
         self._tasks.add(task)
-        for key, artifact in artifacts.items():
-            metadata = {"display_name": key, **artifact.get("metadata", {})}
-            self.artifacts[task, key] = {
-                **artifact,
-                # What stands for an artifact outside the metadata store is its id there.
-                "name": str(len(self.artifacts) + 1),
-                "metadata": {name: _stored(value) for name, value in metadata.items()},
-            }
-        for key, value in parameters.items():
-            self.parameters[task, key] = value
+        artifacts, parameters = outputs
+        self.artifacts.update({(task, key): artifact for key, artifact in artifacts.items()})
+        self.parameters.update({(task, key): value for key, value in parameters.items()})
+
+    def _published(self, key: str, artifact: dict[str, Any]) -> dict[str, Any]:
+        metadata = {"display_name": key, **artifact.get("metadata", {})}
+        return {
+            **artifact,
+            # What stands for an artifact outside the metadata store is its id there.
+            "name": self._cache.new_id(),
+            "metadata": {name: _stored(value) for name, value in metadata.items()},
+        }
 
     def artifact(self, task: str, key: str) -> dict[str, Any]:
         """Returns an artifact, as a RuntimeArtifact."""

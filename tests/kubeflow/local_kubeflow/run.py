@@ -1,11 +1,12 @@
 """A run: every task, as soon as the tasks that it depends on have ended."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 from local_kubeflow import driver
+from local_kubeflow.cache import Cache, fingerprint
 from local_kubeflow.errors import SpecError
 from local_kubeflow.launcher import Places, launch
 from local_kubeflow.records import Records
@@ -15,7 +16,9 @@ _KNOWN = {"taskInfo", "componentRef", "dependentTasks", "inputs", "cachingOption
 _AT_ONCE = 2
 
 
-def run(spec: Spec, places: Places, root: str, parameters: Mapping[str, Any]) -> Records:
+def run(
+    spec: Spec, places: Places, root: str, parameters: Mapping[str, Any], cache: Cache | None = None
+) -> Records:
     """Runs a compiled pipeline.
 
     Args:
@@ -23,6 +26,7 @@ def run(spec: Spec, places: Places, root: str, parameters: Mapping[str, Any]) ->
       places: this machine's folders.
       root: the run's address in the object store, `minio://bucket/...`.
       parameters: values of the pipeline's parameters that differ from their defaults.
+      cache: what earlier runs have produced, and this one adds to; None is an empty one.
 
     Returns:
       What the tasks produced.
@@ -36,23 +40,44 @@ def run(spec: Spec, places: Places, root: str, parameters: Mapping[str, Any]) ->
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     defaults = {k: each["defaultValue"] for k, each in declared.items() if "defaultValue" in each}
     arguments = {**defaults, **parameters}
-    records = Records()
+    cache = cache or Cache()
+    records = Records(cache)
     order = TopologicalSorter(
         {name: task.get("dependentTasks", ()) for name, task in tasks.items()}
     )
     order.prepare()
-    running = {}
+    running: dict[Future, Task] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while order.is_active():
             for name in order.get_ready():
-                start = _prepared(spec, name, records, arguments, root)
-                running[pool.submit(start, places)] = name
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                task = _prepared(spec, name, records, arguments, root)
+                if found := cache.find(task.fingerprint):
+                    records.served(name, found)
+                    order.done(name)
+                else:
+                    running[pool.submit(task.start, places)] = task
+            ended, _ = wait(running, return_when=FIRST_COMPLETED) if running else ((), ())
             for future in ended:
-                name = running.pop(future)
-                records.keep(name, *future.result())
-                order.done(name)
+                task = running.pop(future)
+                outputs = records.produced(task.name, *future.result())
+                if task.fingerprint:
+                    cache.keep(task.fingerprint, outputs)
+                order.done(task.name)
     return records
+
+
+class Task(NamedTuple):
+    """A task whose inputs are resolved.
+
+    Attributes:
+      name: its name.
+      fingerprint: what the cache knows it by; empty where the task does not allow it.
+      start: runs it, and returns its outputs.
+    """
+
+    name: str
+    fingerprint: str
+    start: Callable[[Places], tuple[Spec, Spec]]
 
 
 def _check(tasks: Spec) -> None:
@@ -67,16 +92,18 @@ def _check(tasks: Spec) -> None:
 
 def _prepared(
     spec: Spec, name: str, records: Records, arguments: Mapping[str, Any], root: str
-) -> Callable[[Places], tuple[Spec, Spec]]:
-    """Resolves a task's inputs, and returns what runs it."""
+) -> Task:
+    """Resolves a task's inputs."""
     task = spec["root"]["dag"]["tasks"][name]
     component = spec["components"][task["componentRef"]["name"]]
     match spec["deploymentSpec"]["executors"][component["executorLabel"]]:
         case {"container": container}:
             given = driver.executor_input(component, task, records, arguments, root)
-            return lambda places: launch(name, container, given, places)
+            cached = task.get("cachingOptions", {}).get("enableCache", False)
+            key = fingerprint(container, component, given) if cached else ""
+            return Task(name, key, lambda places: launch(name, container, given, places))
         case {"importer": importer}:
             artifacts = driver.imported(importer, component, arguments)
-            return lambda places: (artifacts, {})
+            return Task(name, "", lambda places: (artifacts, {}))
         case executor:
             raise SpecError(f"{name}: executors of the kind {set(executor)} are not implemented")
