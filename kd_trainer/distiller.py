@@ -7,6 +7,8 @@ import keras
 from keras import ops
 
 from kd_trainer import distribution
+from kd_trainer.folded import folded
+from kd_trainer.fused import fused
 from kd_trainer.gradients import REST, TASK, bounded_step, taps_and_jacobians
 from kd_trainer.losses import cross_entropy
 from kd_trainer.methods.base import Stage, Step, Taps
@@ -51,8 +53,12 @@ class Distiller(keras.Model):
         self.teacher = None
         if stage.teacher_taps:
             assert teacher is not None, f"the stage {stage.name!r} reads a teacher"
-            trained = stage.teacher_mode == "trained"
-            self.teacher = self._view(teacher if trained else frozen(teacher), stage.teacher_taps)
+            if stage.teacher_mode == "inference" and not stage.jacobians:
+                self.teacher = fused(folded(tapped(frozen(teacher), sorted(stage.teacher_taps))))
+            else:
+                trained = stage.teacher_mode == "trained"
+                network = teacher if trained else frozen(teacher)
+                self.teacher = self._view(network, stage.teacher_taps)
         self.adapters = dict(adapters or {})
         for name, layer in self.adapters.items():
             layer.trainable = name in stage.adapters
@@ -69,7 +75,8 @@ class Distiller(keras.Model):
 
     def _view(self, network: keras.Model, taps: Any) -> keras.Model:
         view = tapped(network, sorted(taps))
-        return differentiable(view) if self.stage.jacobians else view
+        # TensorFlow cannot derive the fused operation twice.
+        return differentiable(view) if self.stage.jacobians else fused(view)
 
     def _course(self, name: str) -> keras.Variable:
         return self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)

@@ -96,29 +96,6 @@ def synchronise(model: keras.Model) -> None:
             layer.synchronized = True
 
 
-def gathered(network: keras.Model, distribution: Distribution) -> keras.Model:
-    """Returns a trained network as one that is on one device; without distribution it is itself.
-
-    It is made outside of the scope, so that what is done with it later knows of no replicas.
-
-    Args:
-      network: a functional model.
-      distribution: how it was trained.
-    """
-    if distribution == "none":
-        return network
-
-    def copy(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            config["synchronized"] = False
-        return type(layer).from_config(config)
-
-    plain = keras.models.clone_model(network, clone_function=copy)
-    plain.set_weights(network.get_weights())
-    return plain
-
-
 @cache
 def _strategy(distribution: str) -> Any:
     if keras.backend.backend() != "tensorflow":

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Distribution = Literal["none", "mirrored", "multi_worker"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class Recipe(BaseModel):
@@ -37,4 +38,7 @@ class Recipe(BaseModel):
     )
     distribution: Distribution = Field(
         "none", description="who shares a batch: the GPUs of one process, or several processes"
+    )
+    precision: Precision = Field(
+        "float32", description="of the convolutions; bfloat16 is for processors that have it"
     )

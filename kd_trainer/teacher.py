@@ -2,6 +2,8 @@
 
 import keras
 
+from kd_trainer.copies import Config, copied
+
 
 def frozen(teacher: keras.Model) -> keras.Model:
     """Returns a copy of a teacher that no training changes; the teacher itself is left alone.
@@ -13,14 +15,11 @@ def frozen(teacher: keras.Model) -> keras.Model:
       teacher: a functional model.
     """
 
-    def copy(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
+    def keep_statistics(layer: keras.Layer, config: Config) -> None:
         if isinstance(layer, keras.layers.BatchNormalization):
             config["momentum"] = 1.0
-        return type(layer).from_config(config)
 
-    clone = keras.models.clone_model(teacher, clone_function=copy)
-    clone.set_weights(teacher.get_weights())
+    clone = copied(teacher, keep_statistics)
     # Not `clone.trainable = False`: Keras takes that for inference mode, whatever is asked for.
     for variable in clone.variables:
         variable.trainable = False

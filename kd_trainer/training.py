@@ -18,6 +18,7 @@ from kd_trainer.methods.base import Method, Setting, Stage
 from kd_trainer.metrics import top_k_accuracy
 from kd_trainer.networks import build
 from kd_trainer.networks.taps import tap_shapes, tapped
+from kd_trainer.precision import in_precision, plain
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
 
@@ -164,9 +165,9 @@ def train_alone(
     """
     with distribution.scope(recipe.distribution):
         keras.utils.set_random_seed(seed)
-        network = build(network_name, num_classes)
+        network = in_precision(build(network_name, num_classes), recipe.precision)
         history = train(network, [Stage("task", recipe.epochs)], recipe, seed=seed, **data)
-    return distribution.gathered(network, recipe.distribution), history
+    return plain(network, recipe), history
 
 
 def distil(
@@ -203,8 +204,10 @@ def distil(
     distribution.check(recipe.distribution, method)
     with distribution.scope(recipe.distribution):
         keras.utils.set_random_seed(seed)
-        student = build(student_name, num_classes)
-        network, in_teachers_place = method.networks(student, teacher)
+        student = in_precision(build(student_name, num_classes), recipe.precision)
+        network, in_teachers_place = method.networks(
+            student, in_precision(teacher, recipe.precision)
+        )
         history = train(
             network,
             method.stages(recipe.epochs),
@@ -215,7 +218,7 @@ def distil(
             adapters=fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels),
             **data,
         )
-    return distribution.gathered(network, recipe.distribution), history
+    return plain(network, recipe), history
 
 
 def fit_taps(

@@ -1,0 +1,62 @@
+"""A step of each method over its lower bound: the teacher's forward pass and a plain step."""
+
+import argparse
+from collections.abc import Callable
+
+import keras
+
+from benchmarks.speed.paired import Rounds, Subject
+from benchmarks.speed.subjects import Steps
+from kd_trainer.methods import METHODS
+
+TITLE = "A step of each method over its lower bound"
+HEAD = [
+    "The bound is the teacher's forward pass and a plain student step; of `dml` a plain step of",
+    "each network; of `jacobian_matching` a step that derives both networks by the images and",
+    "compares nothing. Seconds are medians; ratios are the rounds': median [least-most].",
+    "",
+    "| method | batch | step, s | bound, s | step over bound |",
+    "|---|---|---|---|---|",
+]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what the table can be asked for."""
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD")
+
+
+def lines(options: argparse.Namespace) -> list[str]:
+    """Measures, and returns the table."""
+    rows = []
+    for size in options.batches:
+        for method in options.methods:
+            keras.backend.clear_session()
+            steps = Steps(options.student, options.teacher, size, options.precision)
+            bound = _BOUNDS.get(method, _forward_and_plain)(steps, options)
+            rounds = Rounds({"step": steps.distillation({"name": method}), **bound}, options.rounds)
+            seconds = sum(rounds.median(name) for name in bound)
+            row = (
+                f"| {method} | {size} | {rounds.median('step'):.3f} | {seconds:.3f} "
+                f"| {rounds.ratio('step', list(bound))} |"
+            )
+            print(row, flush=True)
+            rows.append(row)
+    return [*HEAD, *rows]
+
+
+def _forward_and_plain(steps: Steps, options: argparse.Namespace) -> dict[str, Subject]:
+    return {"teacher": steps.teacher_forward(), "plain": steps.alone()}
+
+
+def _both_plain(steps: Steps, options: argparse.Namespace) -> dict[str, Subject]:
+    return {"peer": steps.alone(options.teacher), "plain": steps.alone()}
+
+
+def _derived(steps: Steps, options: argparse.Namespace) -> dict[str, Subject]:
+    return {"derived": steps.derived()}
+
+
+_BOUNDS: dict[str, Callable[[Steps, argparse.Namespace], dict[str, Subject]]] = {
+    "dml": _both_plain,
+    "jacobian_matching": _derived,
+}

@@ -1,0 +1,50 @@
+"""Subjects in processes of their own, one at work at a time."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.speed.paired import Subject
+
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+@contextmanager
+def started(
+    python: str, adapter: Path, student: str, teacher: str, batch: int
+) -> Iterator[dict[str, Subject]]:
+    """Starts an adapter's process and gives its subjects, by name.
+
+    Args:
+      python: the interpreter that has what the adapter imports.
+      adapter: a file as `worker.py` takes it.
+      student: a network's name.
+      teacher: a network's name.
+      batch: images a step.
+
+    Raises:
+      RuntimeError: the process ended.
+    """
+    command = [python, str(_WORKER), str(adapter), student, teacher, str(batch)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+
+        def asked(name: str) -> str:
+            print(name, file=process.stdin, flush=True)
+            return answer()
+
+        def answer() -> str:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"{adapter} ended; what it said is above.")
+            return line
+
+        try:
+            names = json.loads(answer())
+            yield {name: lambda name=name: float(asked(name)) for name in names}
+        finally:
+            process.stdin.close()
+            process.wait(timeout=60)
