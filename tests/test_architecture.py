@@ -16,8 +16,8 @@ FORBIDDEN = {
 }
 # The part of the library that reads TFX's files and writes what is served.
 WITH_TENSORFLOW = {"examples.py", "export.py", "lite.py", "run_fn.py", "warm_up.py"}
-# The one place where a step needs what the backends do differently.
-WITH_EVERY_BACKEND = {"gradients.py"}
+# Where a step needs what the backends do differently, and where TensorFlow alone has it.
+WITH_EVERY_BACKEND = {"gradients.py", "fused.py"}
 # What distributes training: TensorFlow's, and refused on another backend.
 DISTRIBUTED = {"distribution.py", "distributed_data.py"}
 
