@@ -5,6 +5,7 @@ CIFAR-100 fits into memory, and strided windows on uint8 arrays cost a tenth of 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,13 +30,32 @@ class Dataset:
         return self.images, self.labels
 
 
-def augment(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Pads, crops at an offset of each image's own and mirrors half of the images.
+def view_count(recipe: Recipe) -> int:
+    """Returns how many views of an image the augmentation knows."""
+    return (2 * recipe.crop_padding + 1) ** 2 * (2 if recipe.flip else 1)
+
+
+def drawn_views(count: int, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Returns a view for each of some images, int64 `(count,)`, below `view_count`.
+
+    Args:
+      count: of the images.
+      recipe: gives `crop_padding` and `flip`.
+      rng: the random state.
+    """
+    offsets = 2 * recipe.crop_padding + 1
+    top, left = rng.integers(0, offsets, (2, count))
+    views = top * offsets + left
+    return 2 * views + (rng.random(count) < 0.5) if recipe.flip else views
+
+
+def augment(images: np.ndarray, views: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Pads, crops at an offset of each image's own and mirrors some, as their views say.
 
     Args:
       images: uint8 `(batch, height, width, channels)`.
+      views: int64 `(batch,)`, as `drawn_views` gives them.
       recipe: gives `crop_padding`, `pad_mode` and `flip`.
-      rng: the random state.
 
     Returns:
       A new array of the same shape.
@@ -44,13 +64,11 @@ def augment(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.
     pad = recipe.crop_padding
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode=recipe.pad_mode)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))  # type: ignore[call-overload]
-    top, left = rng.integers(0, 2 * pad + 1, (2, batch))
+    places, mirrored = np.divmod(views, 2) if recipe.flip else (views, np.zeros(batch, int))
+    top, left = np.divmod(places, 2 * pad + 1)
     # windows: (batch, offsets, offsets, channels, height, width)
     cropped = windows[np.arange(batch), top, left].transpose(0, 2, 3, 1)
-    if not recipe.flip:
-        return np.ascontiguousarray(cropped)
-    mirrored = rng.random(batch) < 0.5
-    return np.where(mirrored[:, None, None, None], cropped[:, :, ::-1], cropped)
+    return np.where(mirrored[:, None, None, None] == 1, cropped[:, :, ::-1], cropped)
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -104,10 +122,15 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self._dataset) // self.batch_size
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray | dict[str, np.ndarray]]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
         size = self.batch_size
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        images = augment(self._dataset.images[chosen], self._recipe, rng)
+        views = drawn_views(size, self._recipe, rng)
+        images = augment(self._dataset.images[chosen], views, self._recipe)
+        return images, self.targets(images, chosen, views)
+
+    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray) -> Any:
+        """Returns what goes with a batch's images: the labels, and the indices if asked for."""
         labels = self._dataset.labels[chosen]
-        return images, {"label": labels, "index": chosen} if self._with_indices else labels
+        return {"label": labels, "index": chosen} if self._with_indices else labels

@@ -7,13 +7,12 @@ import keras
 from keras import ops
 
 from kd_trainer import distribution
-from kd_trainer.folded import folded
 from kd_trainer.fused import fused
 from kd_trainer.gradients import REST, TASK, bounded_step, taps_and_jacobians
 from kd_trainer.losses import cross_entropy
 from kd_trainer.methods.base import Stage, Step, Taps
 from kd_trainer.networks.taps import differentiable, tapped
-from kd_trainer.teacher import frozen
+from kd_trainer.teacher import frozen, inferring
 
 Tensor = Any
 
@@ -32,6 +31,7 @@ class Distiller(keras.Model):
         None where the stage reads none of it.
       adapters: the method's adapters by name; `trainable` is set on them as the stage has it.
       weight_decay: the gradient of a variable w gets `weight_decay * w` added.
+      teacher_given: whether batches bring the teacher's outputs along, and it is not run.
 
     Raises:
       ConfigError: a tap does not exist.
@@ -44,6 +44,7 @@ class Distiller(keras.Model):
         teacher: keras.Model | None = None,
         adapters: Mapping[str, keras.Layer] | None = None,
         weight_decay: float = 0.0,
+        teacher_given: bool = False,
     ):
         super().__init__(name=f"{stage.name}_distiller")
         self.stage = stage
@@ -51,10 +52,10 @@ class Distiller(keras.Model):
         self.reads_logits = "logits" in taps
         self.student = self._view(student, taps) if taps else None
         self.teacher = None
-        if stage.teacher_taps:
+        if stage.teacher_taps and not teacher_given:
             assert teacher is not None, f"the stage {stage.name!r} reads a teacher"
             if stage.teacher_mode == "inference" and not stage.jacobians:
-                self.teacher = fused(folded(tapped(frozen(teacher), sorted(stage.teacher_taps))))
+                self.teacher = inferring(teacher, stage.teacher_taps)
             else:
                 trained = stage.teacher_mode == "trained"
                 network = teacher if trained else frozen(teacher)
@@ -124,17 +125,18 @@ class Distiller(keras.Model):
         """Returns the weighted loss in parts and tracks each unweighted term under its name.
 
         Args:
-          labels: class numbers `(batch,)`, or `{"label": ..., "index": ...}` where the stage
-            reads indices.
+          labels: class numbers `(batch,)`, or `{"label": ...}` with what else the batch brings:
+            `index`, where the stage reads indices, and `teacher`, the teacher's taps.
           outputs: what the call returned, in training mode.
 
         Returns:
           The task loss, each term whose gradient is bounded, and the rest.
         """
-        indices = None
-        if self.stage.reads_indices:
-            labels, indices = labels["label"], labels["index"]
         student, teacher = outputs["student"], outputs["teacher"]
+        indices = None
+        if isinstance(labels, Mapping):
+            teacher = labels.get("teacher", teacher)
+            labels, indices = labels["label"], labels.get("index")
         rest = ops.zeros((), "float32")
         parts = {TASK: ops.zeros((), "float32")}
         if self.reads_logits:
@@ -198,7 +200,7 @@ class Distiller(keras.Model):
         measured = {"loss"}
         training = "teacher" in y_pred
         if self.reads_logits:
-            labels = y["label"] if training and self.stage.reads_indices else y
+            labels = y["label"] if isinstance(y, Mapping) else y
             self.accuracy.update_state(labels, y_pred["student"]["logits"])
             measured |= {TASK, "accuracy"}
         if training:

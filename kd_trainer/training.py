@@ -21,6 +21,8 @@ from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.precision import in_precision, plain
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
+from kd_trainer.teacher import inferring
+from kd_trainer.teacher_cache import TaughtBatches, TeacherCache, can_be_kept
 
 _EVAL_BATCH = 250
 _REHEARSED = 4
@@ -38,6 +40,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     teacher: keras.Model | None = None,
     adapters: Mapping[str, keras.Layer] | None = None,
+    teacher_cache: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
@@ -55,6 +58,7 @@ def train(
       checkpoint: where the state is kept while training; what is there is gone on from.
       teacher: as `Distiller` takes it.
       adapters: as `Distiller` takes them.
+      teacher_cache: where the teacher's outputs are kept and taken from, if a stage's can be.
 
     Returns:
       The history: a row an epoch.
@@ -79,11 +83,14 @@ def train(
     for number, stage in enumerate(stages[resumed.stage :], resumed.stage):
         first_epoch = resumed.epochs if number == resumed.stage else 0
         epochs_before = sum(stage.epochs for stage in stages[:number]) + first_epoch
-        batches = TrainingBatches(
-            train_set, recipe, seed, first_epoch=epochs_before, with_indices=stage.reads_indices
-        )
+        order = (train_set, recipe, seed, epochs_before, stage.reads_indices)
+        batches, taught = TrainingBatches(*order), False
+        if teacher_cache is not None and can_be_kept(stage, teacher):
+            inferred = inferring(teacher, stage.teacher_taps)
+            cache = TeacherCache(teacher_cache, inferred, train_set, recipe)
+            batches, taught = TaughtBatches(cache, *order), True
         steps = len(batches)
-        distiller = Distiller(network, stage, teacher, adapters, recipe.weight_decay)
+        distiller = Distiller(network, stage, teacher, adapters, recipe.weight_decay, taught)
         if recipe.distribution != "none":
             distribution.synchronise(distiller)
         optimizer = keras.optimizers.SGD(

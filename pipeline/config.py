@@ -98,6 +98,9 @@ class TeacherConfig(NetworkConfig):
     recipe: Recipe | None = Field(
         None, description="what is not given is as in the run's recipe; with `from`: none"
     )
+    cache: bool = Field(
+        False, description="keep what it says of each view of an image, for trainings to come"
+    )
 
     @model_validator(mode="after")
     def _trained_once(self) -> "TeacherConfig":

@@ -114,6 +114,11 @@ class Plan:
         if "student" in self.own:
             self.own["student"].keep_architecture()
 
+    @property
+    def teacher_cache_dir(self) -> str:
+        """Where teachers' outputs are kept, for all pipelines; empty if they are not."""
+        return str(self.workdir / "teacher_outputs") if self.config.teacher.cache else ""
+
     def checkpoint_dir(self, node: str) -> str:
         """Returns where a node keeps the states of trainings that have not ended."""
         return str(self.workdir / "checkpoints" / self.config.name / node)
@@ -214,6 +219,7 @@ def check_networks(
     """
     from kd_trainer import distribution, examples, training
     from kd_trainer.networks import build
+    from kd_trainer.teacher_cache import can_be_kept
 
     _check_processes(config)
     classes = examples.num_classes(str(schema))
@@ -234,10 +240,21 @@ def check_networks(
         training.fit_taps(teacher, student, method, config.recipe.epochs, train.labels)
     except ConfigError as error:
         raise user_networks.explained(error, own) from error
+    stages = method.stages(config.recipe.epochs)
+    if config.teacher.cache and not any(can_be_kept(stage, teacher) for stage in stages):
+        raise ConfigError(
+            "teacher.cache is true, but nothing that the method reads of the teacher can be kept: "
+            "that are vectors, such as logits, in inference mode. Set teacher.cache=false."
+        )
     return own
 
 
 def _check_processes(config: RunConfig) -> None:
+    if config.teacher.cache and config.recipe.distribution != "none":
+        raise ConfigError(
+            f"teacher.cache is true and recipe.distribution {config.recipe.distribution!r}: the "
+            "outputs are kept by a training on one device. Set one of them to false or none."
+        )
     for key, recipe in config.recipes.items():
         if recipe.distribution == "multi_worker":
             raise ConfigError(

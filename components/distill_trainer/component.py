@@ -19,6 +19,7 @@ class DistillTrainerSpec(component_spec.ComponentSpec):
         "method": component_spec.ExecutionParameter(type=str),
         "method_preset": component_spec.ExecutionParameter(type=str),
         "checkpoint_dir": component_spec.ExecutionParameter(type=str),
+        "teacher_cache_dir": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -54,6 +55,7 @@ class DistillTrainer(base_component.BaseComponent):
         method: str,
         method_preset: str,
         checkpoint_dir: str,
+        teacher_cache_dir: str,
         code_fingerprint: str,
     ):
         """Constructs the component.
@@ -67,6 +69,8 @@ class DistillTrainer(base_component.BaseComponent):
           method: as `kd_trainer.methods.chosen` takes it.
           method_preset: of the method, if not the one in `method`; else "".
           checkpoint_dir: where a killed training left its state, and this one keeps its own.
+          teacher_cache_dir: where teachers' outputs are kept, as `training.train` takes it; ""
+            keeps none.
           code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
         """
         spec = DistillTrainerSpec(
@@ -77,6 +81,7 @@ class DistillTrainer(base_component.BaseComponent):
             method=method,
             method_preset=method_preset,
             checkpoint_dir=checkpoint_dir,
+            teacher_cache_dir=teacher_cache_dir,
             code_fingerprint=code_fingerprint,
             model=Channel(type=standard_artifacts.Model),
             model_run=Channel(type=standard_artifacts.ModelRun),

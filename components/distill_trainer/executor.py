@@ -74,6 +74,7 @@ class Executor(base_executor.BaseExecutor):
             name="student",
             log_dir=Path(model_run.uri),
             checkpoint=checkpoint,
+            teacher_cache=Path(kept) if (kept := exec_properties["teacher_cache_dir"]) else None,
         )
         if not distribution.is_chief(recipe.distribution):
             return

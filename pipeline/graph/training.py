@@ -88,6 +88,7 @@ def _distill_trainer(teacher: BaseNode, plan: Plan, data: DataNodes) -> DistillT
         method=plan.inputs["method"],
         method_preset=plan.inputs["method_preset"],
         checkpoint_dir=plan.checkpoint_dir("DistillTrainer"),
+        teacher_cache_dir=plan.teacher_cache_dir,
         code_fingerprint=code,
     )
     trainer.add_upstream_node(data.anomaly_gate)

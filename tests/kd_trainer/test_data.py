@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kd_helpers import sample
 
-from kd_trainer.data import Dataset, TrainingBatches, augment
+from kd_trainer.data import Dataset, TrainingBatches, augment, drawn_views, view_count
 from kd_trainer.errors import DataError
 from kd_trainer.recipe import Recipe
 
@@ -15,6 +15,10 @@ def numbered(count: int) -> Dataset:
         np.ones((count, 4, 4, 1), np.uint8) * np.arange(count, dtype=np.uint8)[:, None, None, None]
     )
     return Dataset(images, np.arange(count))
+
+
+def augmented(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    return augment(images, drawn_views(len(images), recipe, rng), recipe)
 
 
 def views(image: np.ndarray, pad: int, mode: Any, flip: bool) -> dict[bytes, tuple]:
@@ -39,7 +43,7 @@ def test_every_output_is_a_view_of_its_image(mode: Any, flip: bool) -> None:
     recipe = Recipe(crop_padding=2, pad_mode=mode, flip=flip)
     allowed = views(image, 2, mode, flip)
     assert len(allowed) == 25 * (1 + flip)
-    batch = augment(np.stack([image] * 400), recipe, rng)
+    batch = augmented(np.stack([image] * 400), recipe, rng)
     assert (batch.shape, batch.dtype) == ((400, 5, 6, 3), np.uint8)
     seen = {allowed[np.ascontiguousarray(view).tobytes()] for view in batch}
     # Each image of a batch is on its own, and every view comes up.
@@ -51,7 +55,7 @@ def test_half_of_the_images_are_mirrored_and_the_offsets_are_even() -> None:
     image = rng.integers(1, 256, (4, 4, 3), dtype=np.uint8)
     allowed = views(image, 1, "reflect", True)
     recipe = Recipe(crop_padding=1, pad_mode="reflect", flip=True)
-    batch = augment(np.stack([image] * 3600), recipe, rng)
+    batch = augmented(np.stack([image] * 3600), recipe, rng)
     counts: dict[tuple, int] = {}
     for view in batch:
         key = allowed[np.ascontiguousarray(view).tobytes()]
@@ -65,8 +69,8 @@ def test_padding_is_reflected_or_black() -> None:
     image = np.full((1, 4, 4, 3), 200, np.uint8)
     stack = np.repeat(image, 100, axis=0)
     rng = np.random.default_rng(0)
-    reflected = augment(stack, Recipe(crop_padding=2, pad_mode="reflect"), rng)
-    black = augment(stack, Recipe(crop_padding=2, pad_mode="constant"), rng)
+    reflected = augmented(stack, Recipe(crop_padding=2, pad_mode="reflect"), rng)
+    black = augmented(stack, Recipe(crop_padding=2, pad_mode="constant"), rng)
     assert set(np.unique(reflected)) == {200}
     assert set(np.unique(black)) == {0, 200}
 
@@ -75,9 +79,9 @@ def test_without_crop_and_flip_the_images_are_as_they_were() -> None:
     images = sample("train", 8).images
     before = images.copy()
     rng = np.random.default_rng(0)
-    same = augment(images, Recipe(crop_padding=0, flip=False), rng)
+    same = augmented(images, Recipe(crop_padding=0, flip=False), rng)
     np.testing.assert_array_equal(same, before)
-    other = augment(images, Recipe(), rng)
+    other = augmented(images, Recipe(), rng)
     assert not np.array_equal(other, before)
     np.testing.assert_array_equal(images, before)
 
@@ -131,3 +135,14 @@ def test_a_batch_may_be_as_large_as_the_data_and_no_larger() -> None:
     assert len(TrainingBatches(numbered(8), Recipe(batch_size=8), seed=0)) == 1
     with pytest.raises(DataError, match=r"batch of 9 images is larger than .* 8\..*batch_size"):
         TrainingBatches(numbered(8), Recipe(batch_size=9), seed=0)
+
+
+@pytest.mark.parametrize(("padding", "flip"), [(2, True), (2, False), (0, True), (0, False)])
+def test_a_view_has_a_number(padding: int, flip: bool) -> None:
+    recipe = Recipe(crop_padding=padding, flip=flip)
+    (image,) = sample("train", 1).images
+    every = np.arange(view_count(recipe))
+    found = augment(np.stack([image] * len(every)), every, recipe)
+    expected = views(image, padding, "reflect", flip)
+    assert {view.tobytes() for view in found} == set(expected)
+    assert len(every) == len(expected)

@@ -71,6 +71,7 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
             "method_preset": "",
             "code_fingerprint": "",
             "checkpoint_dir": str(folder / "checkpoints"),
+            "teacher_cache_dir": "",
         },
     )
     return outputs, {**config, "method": method}

@@ -171,6 +171,7 @@ def _train(made: dict[str, Any], config: Any) -> None:
             "method": json.dumps(config.method),
             "method_preset": "",
             "checkpoint_dir": f"{made['student'].uri}-checkpoints",
+            "teacher_cache_dir": "",
             "code_fingerprint": "",
         },
     )
