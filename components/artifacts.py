@@ -25,6 +25,16 @@ class DistillationSummary(Artifact):
     FILE_NAME = "summary.json"
 
 
+class KeptTeacherOutputs(Artifact):
+    """`outputs.json`: where a teacher's outputs are kept, and what a training had of them.
+
+    They lie in a folder of their own, which trainings share and add to.
+    """
+
+    TYPE_NAME = "components.KeptTeacherOutputs"
+    FILE_NAME = "outputs.json"
+
+
 class LiteModels(Artifact):
     """The student as LiteRT (TFLite) models, one file a precision."""
 

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.fused import BatchNormalization
 
 
 def conv_regressor(
@@ -54,7 +55,7 @@ def conv_regressor(
         )
     activation = [layers.ReLU()] if rectified else []
     regressor = keras.Sequential(
-        [*bridge, layers.BatchNormalization(momentum=0.9, epsilon=1e-5), *activation], name=name
+        [*bridge, BatchNormalization(momentum=0.9, epsilon=1e-5), *activation], name=name
     )
     regressor.build((None, *student))
     return regressor

@@ -35,8 +35,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         """Looks at the running means, which stay non-finite once a term was."""
         broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if broken:
-            # The total is broken by whichever term is: name the terms where there are any.
-            terms = [name for name in broken if name != "loss"] or ["loss"]
+            # The total is broken by whichever term is, and beside them it has the weight decay.
+            terms = [name for name in broken if name != "loss"] or ["weight decay"]
             raise FloatingPointError(
                 f"The loss is not finite: {', '.join(terms)} in stage {self.model.stage.name!r}, "
                 f"epoch {self._epoch}, step {batch + 1}. Lower recipe.learning_rate, add "

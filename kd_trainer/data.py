@@ -85,9 +85,14 @@ class TrainingBatches(keras.utils.PyDataset):
       with_indices: whether labels come as `{"label": ..., "index": ...}`, with each image's
         position in the data.
 
+    Attributes:
+      taught: whether they bring the teacher's outputs along.
+
     Raises:
       DataError: the batch is larger than the data.
     """
+
+    taught = False
 
     def __init__(
         self,

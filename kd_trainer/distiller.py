@@ -54,8 +54,9 @@ class Distiller(keras.Model):
         self.teacher = None
         if stage.teacher_taps and not teacher_given:
             assert teacher is not None, f"the stage {stage.name!r} reads a teacher"
-            if stage.teacher_mode == "inference" and not stage.jacobians:
-                self.teacher = inferring(teacher, stage.teacher_taps)
+            if stage.teacher_mode == "inference":
+                inferred = inferring(teacher, stage.teacher_taps)
+                self.teacher = differentiable(inferred) if stage.jacobians else fused(inferred)
             else:
                 trained = stage.teacher_mode == "trained"
                 network = teacher if trained else frozen(teacher)

@@ -6,15 +6,16 @@ the teacher's outputs of it. Another training with this teacher and this data co
 to it alone: with the same seed nothing, with another one less and less.
 """
 
+import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from kd_trainer.checkpoint import digest
-from kd_trainer.data import Dataset, TrainingBatches, view_count
+from kd_trainer.data import Dataset, TrainingBatches
+from kd_trainer.kept_rows import KeptRows
 from kd_trainer.methods.base import Stage
 from kd_trainer.networks.taps import tap_shapes
 from kd_trainer.recipe import Recipe
@@ -35,38 +36,39 @@ def can_be_kept(stage: Stage, teacher: keras.Model) -> bool:
     return all(len(shapes[tap]) == 1 for tap in stage.teacher_taps)
 
 
-class TeacherCache:
-    """Outputs by image and view, in files that grow as they are filled.
+def subject(teacher: keras.Model, dataset: Dataset, recipe: Recipe) -> str:
+    """Returns the key of a teacher's outputs: a hash of all that they depend on."""
+    return digest(
+        sorted(teacher.output_names),
+        dataset.images,
+        recipe.crop_padding,
+        recipe.pad_mode,
+        recipe.flip,
+        recipe.precision,
+        *teacher.get_weights(),
+    )[:16]
 
-    A killed training leaves what it has written; what is marked as there is there.
+
+class TeacherCache:
+    """A teacher's outputs by image and view.
 
     Args:
-      directory: is made; other teachers, data and augmentations may share it.
+      rows: where they are kept.
       teacher: from uint8 images to `{tap: (batch, width)}` in inference mode.
-      dataset: what is trained on.
-      recipe: gives the views.
+      views: how many there are of an image.
     """
 
-    def __init__(self, directory: Path, teacher: keras.Model, dataset: Dataset, recipe: Recipe):
-        self._teacher = teacher
-        self.views = view_count(recipe)
-        subject = digest(
-            sorted(teacher.output_names),
-            dataset.images,
-            recipe.crop_padding,
-            recipe.pad_mode,
-            recipe.flip,
-            recipe.precision,
-            *teacher.get_weights(),
+    def __init__(self, rows: KeptRows, teacher: keras.Model, views: int):
+        self._rows, self._teacher, self._views = rows, teacher, views
+        widths = [output.shape[-1] for output in teacher.outputs]
+        self._taps = dict(
+            zip(
+                teacher.output_names,
+                np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1]),
+                strict=True,
+            )
         )
-        folder = directory / subject[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = len(dataset) * self.views
-        self._there = _mapped(folder / "there", "uint8", (rows,))
-        self._kept = {
-            tap: _mapped(folder / tap, "float32", (rows, output.shape[-1]))
-            for tap, output in zip(teacher.output_names, teacher.outputs, strict=True)
-        }
+        self.asked, self.found, self.seconds = 0, 0, 0.0
 
     def outputs(
         self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray
@@ -78,26 +80,32 @@ class TeacherCache:
           chosen: each image's number in the data.
           views: each image's view.
         """
-        rows = chosen * self.views + views
-        if not self._there[rows].all():
-            found = self._teacher.predict_on_batch(images)
-            for tap, kept in self._kept.items():
-                kept[rows] = np.asarray(found[tap], "float32")
-            self._there[rows] = 1
-        return {tap: kept[rows] for tap, kept in self._kept.items()}
+        numbers = chosen * self._views + views
+        there = self._rows.has(numbers)
+        self.asked += len(numbers)
+        self.found += int(there.sum())
+        rows = np.empty((len(numbers), sum(map(len, self._taps.values()))), "float32")
+        rows[there] = self._rows[numbers[there]]
+        if not there.all():
+            rows[~there] = self._computed(images[~there])
+            self._rows.add(numbers[~there], rows[~there])
+        return {tap: rows[:, columns] for tap, columns in self._taps.items()}
 
+    def commit(self) -> None:
+        """Has what is new outlive this process."""
+        self._rows.commit()
 
-def _mapped(file: Path, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Maps a file of zeros, of which the disk holds what was written."""
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    if not file.exists() or file.stat().st_size != size:
-        with open(file, "wb") as made:
-            made.truncate(size)
-    return np.memmap(file, kind, "r+", shape=shape)
+    def _computed(self, images: np.ndarray) -> np.ndarray:
+        start = time.perf_counter()
+        found = self._teacher.predict_on_batch(images)
+        self.seconds += time.perf_counter() - start
+        return np.concatenate([np.asarray(found[tap]) for tap in self._taps], axis=1)
 
 
 class TaughtBatches(TrainingBatches):
     """Batches that bring the teacher's outputs along, as `{"teacher": {tap: outputs}}`."""
+
+    taught = True
 
     def __init__(self, cache: TeacherCache, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -108,3 +116,7 @@ class TaughtBatches(TrainingBatches):
         targets = super().targets(images, chosen, views)
         targets = targets if isinstance(targets, dict) else {"label": targets}
         return {**targets, "teacher": self._cache.outputs(images, chosen, views)}
+
+    def on_epoch_end(self) -> None:
+        """Commits what is new; Keras calls it after each epoch."""
+        self._cache.commit()

@@ -1,7 +1,8 @@
 """Training of a network through the stages of a method, or without a teacher."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.distributed_data import fit_data
 from kd_trainer.errors import ConfigError
+from kd_trainer.fused import fused
 from kd_trainer.methods.base import Method, Setting, Stage
 from kd_trainer.metrics import top_k_accuracy
 from kd_trainer.networks import build
@@ -22,7 +24,8 @@ from kd_trainer.precision import in_precision, plain
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
 from kd_trainer.teacher import inferring
-from kd_trainer.teacher_cache import TaughtBatches, TeacherCache, can_be_kept
+from kd_trainer.teacher_cache import TaughtBatches, can_be_kept
+from kd_trainer.teacher_outputs import TeacherOutputs
 
 _EVAL_BATCH = 250
 _REHEARSED = 4
@@ -40,7 +43,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     teacher: keras.Model | None = None,
     adapters: Mapping[str, keras.Layer] | None = None,
-    teacher_cache: Path | None = None,
+    teacher_outputs: TeacherOutputs | None = None,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
@@ -58,7 +61,7 @@ def train(
       checkpoint: where the state is kept while training; what is there is gone on from.
       teacher: as `Distiller` takes it.
       adapters: as `Distiller` takes them.
-      teacher_cache: where the teacher's outputs are kept and taken from, if a stage's can be.
+      teacher_outputs: where the teacher's are kept and taken from, if what a stage reads can be.
 
     Returns:
       The history: a row an epoch.
@@ -84,62 +87,81 @@ def train(
         first_epoch = resumed.epochs if number == resumed.stage else 0
         epochs_before = sum(stage.epochs for stage in stages[:number]) + first_epoch
         order = (train_set, recipe, seed, epochs_before, stage.reads_indices)
-        batches, taught = TrainingBatches(*order), False
-        if teacher_cache is not None and can_be_kept(stage, teacher):
-            inferred = inferring(teacher, stage.teacher_taps)
-            cache = TeacherCache(teacher_cache, inferred, train_set, recipe)
-            batches, taught = TaughtBatches(cache, *order), True
-        steps = len(batches)
-        distiller = Distiller(network, stage, teacher, adapters, recipe.weight_decay, taught)
-        if recipe.distribution != "none":
-            distribution.synchronise(distiller)
-        optimizer = keras.optimizers.SGD(
-            learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-        )
-        # XLA makes these steps slower on the CPU.
-        distiller.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
-        optimizer.build(distiller.trainable_variables)
-        variables = [
-            *network.variables,
-            *(variable for layer in (adapters or {}).values() for variable in layer.variables),
-            *(teacher.variables if teacher and stage.teacher_mode == "trained" else []),
-            *optimizer.variables,
-        ]
-        best = checkpoint.restore(variables) if checkpoint and first_epoch else []
-        watchers = [
-            callbacks.WeightProgress(),
-            callbacks.StopOnNonFinite(),
-            callbacks.History(stage.name, history),
-            callbacks.Report(
-                name,
-                stage.name,
-                stage.epochs,
-                epochs_before * steps,
-                epochs_total * steps,
-                recipe.batch_size,
-            ),
-        ]
-        keeper = callbacks.KeepBest(network, resumed.best if first_epoch else -1.0, best)
-        if recipe.keep == "best" and stage is stages[-1]:
-            watchers.append(keeper)
-        if log_dir is not None:
-            watchers.append(keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False))
-        if checkpoint is not None and writes:
-            watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
-        validate = distiller.reads_logits
-        distiller.fit(
-            **fit_data(recipe.distribution, batches, eval_set if validate else None, _EVAL_BATCH),
-            initial_epoch=first_epoch,
-            epochs=stage.epochs,
-            callbacks=watchers,
-            verbose=0,
-        )
+        with _batches(order, stage, teacher, teacher_outputs) as batches:
+            steps = len(batches)
+            distiller = Distiller(
+                network, stage, teacher, adapters, recipe.weight_decay, batches.taught
+            )
+            if recipe.distribution != "none":
+                distribution.synchronise(distiller)
+            optimizer = keras.optimizers.SGD(
+                learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
+                momentum=recipe.momentum,
+                nesterov=recipe.nesterov,
+            )
+            # XLA makes these steps slower on the CPU.
+            distiller.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
+            optimizer.build(distiller.trainable_variables)
+            variables = [
+                *network.variables,
+                *(variable for layer in (adapters or {}).values() for variable in layer.variables),
+                *(teacher.variables if teacher and stage.teacher_mode == "trained" else []),
+                *optimizer.variables,
+            ]
+            best = checkpoint.restore(variables) if checkpoint and first_epoch else []
+            watchers = [
+                callbacks.WeightProgress(),
+                callbacks.StopOnNonFinite(),
+                callbacks.History(stage.name, history),
+                callbacks.Report(
+                    name,
+                    stage.name,
+                    stage.epochs,
+                    epochs_before * steps,
+                    epochs_total * steps,
+                    recipe.batch_size,
+                ),
+            ]
+            keeper = callbacks.KeepBest(network, resumed.best if first_epoch else -1.0, best)
+            if recipe.keep == "best" and stage is stages[-1]:
+                watchers.append(keeper)
+            if log_dir is not None:
+                watchers.append(
+                    keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False)
+                )
+            if checkpoint is not None and writes:
+                watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
+            validate = distiller.reads_logits
+            distiller.fit(
+                **fit_data(
+                    recipe.distribution, batches, eval_set if validate else None, _EVAL_BATCH
+                ),
+                initial_epoch=first_epoch,
+                epochs=stage.epochs,
+                callbacks=watchers,
+                verbose=0,
+            )
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
         (log_dir / "history.json").write_text(json.dumps(history, indent=1))
     return history
+
+
+@contextmanager
+def _batches(
+    order: tuple[Dataset, Recipe, int, int, bool],
+    stage: Stage,
+    teacher: keras.Model | None,
+    outputs: TeacherOutputs | None,
+) -> Iterator[TrainingBatches]:
+    """Gives a stage's batches, with the teacher's outputs if they are kept."""
+    if outputs is None or teacher is None or not can_be_kept(stage, teacher):
+        yield TrainingBatches(*order)
+        return
+    dataset, recipe, *_ = order
+    inferred = fused(inferring(teacher, stage.teacher_taps))
+    with outputs.of(inferred, dataset, recipe, stage.epochs) as cache:
+        yield TaughtBatches(cache, *order) if cache else TrainingBatches(*order)
 
 
 def _keep_state(

@@ -98,8 +98,8 @@ class TeacherConfig(NetworkConfig):
     recipe: Recipe | None = Field(
         None, description="what is not given is as in the run's recipe; with `from`: none"
     )
-    cache: bool = Field(
-        False, description="keep what it says of each view of an image, for trainings to come"
+    cache_gigabytes: float = Field(
+        0, ge=0, description="disk for what it says of each view, kept for trainings to come"
     )
 
     @model_validator(mode="after")

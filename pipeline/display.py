@@ -113,6 +113,10 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         )
     console.print()
     console.print(table)
+    for use in outcome.teacher_outputs:
+        console.print(
+            f"The teacher's outputs: {escape(use.sentence)}.", highlight=False, soft_wrap=True
+        )
     made = outcome.decision
     console.print(f"Baseline: {escape(made.baseline_reason)}.", highlight=False)
     if made.rebaseline:

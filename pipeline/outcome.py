@@ -7,10 +7,11 @@ from pathlib import Path
 from ml_metadata import metadata_store
 
 from components import decision, profile
-from components.artifacts import DistillationSummary, ReportPage
+from components.artifacts import DistillationSummary, KeptTeacherOutputs, ReportPage
 from components.decision import Decision
 from kd_trainer import methods
-from pipeline.history import History
+from kd_trainer.teacher_use import Use
+from pipeline.history import Artifact, History
 from pipeline.plan import Plan
 
 
@@ -35,6 +36,7 @@ class Outcome:
       pushed_to: the version that holds the student; None if nothing was pushed.
       overtaken: why a blessed student was not pushed; empty otherwise.
       report: the run's page.
+      teacher_outputs: what the training had of kept ones; empty where none are kept.
     """
 
     rows: list[Row]
@@ -42,6 +44,7 @@ class Outcome:
     pushed_to: str | None
     overtaken: str
     report: str
+    teacher_outputs: list[Use]
 
 
 def read(plan: Plan, run_id: str) -> Outcome:
@@ -73,7 +76,15 @@ def read(plan: Plan, run_id: str) -> Outcome:
         pushed_to=pushed.get("pushed_destination") or None,
         overtaken=pushed.get("reason", ""),
         report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
+        teacher_outputs=_uses(nodes["DistillTrainer"].get("teacher_outputs")),
     )
+
+
+def _uses(artifact: Artifact | None) -> list[Use]:
+    if artifact is None:
+        return []
+    document = (Path(artifact.uri) / KeptTeacherOutputs.FILE_NAME).read_text()
+    return [Use.model_validate(use) for use in json.loads(document)]
 
 
 def _labels(plan: Plan, champion_version: str, summary_dir: Path) -> dict[str, str]:

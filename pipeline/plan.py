@@ -114,11 +114,6 @@ class Plan:
         if "student" in self.own:
             self.own["student"].keep_architecture()
 
-    @property
-    def teacher_cache_dir(self) -> str:
-        """Where teachers' outputs are kept, for all pipelines; empty if they are not."""
-        return str(self.workdir / "teacher_outputs") if self.config.teacher.cache else ""
-
     def checkpoint_dir(self, node: str) -> str:
         """Returns where a node keeps the states of trainings that have not ended."""
         return str(self.workdir / "checkpoints" / self.config.name / node)
@@ -241,19 +236,21 @@ def check_networks(
     except ConfigError as error:
         raise user_networks.explained(error, own) from error
     stages = method.stages(config.recipe.epochs)
-    if config.teacher.cache and not any(can_be_kept(stage, teacher) for stage in stages):
+    gigabytes = config.teacher.cache_gigabytes
+    if gigabytes and not any(can_be_kept(stage, teacher) for stage in stages):
         raise ConfigError(
-            "teacher.cache is true, but nothing that the method reads of the teacher can be kept: "
-            "that are vectors, such as logits, in inference mode. Set teacher.cache=false."
+            f"teacher.cache_gigabytes is {gigabytes:g}, but nothing that the method reads of the "
+            "teacher can be kept: vectors can, such as logits, in inference mode. Set it to 0."
         )
     return own
 
 
 def _check_processes(config: RunConfig) -> None:
-    if config.teacher.cache and config.recipe.distribution != "none":
+    kept, shared_by = config.teacher.cache_gigabytes, config.recipe.distribution
+    if kept and shared_by != "none":
         raise ConfigError(
-            f"teacher.cache is true and recipe.distribution {config.recipe.distribution!r}: the "
-            "outputs are kept by a training on one device. Set one of them to false or none."
+            f"teacher.cache_gigabytes is {kept:g} and recipe.distribution {shared_by!r}, but "
+            "outputs are kept by a training on one device. Set the one to 0 or the other to none."
         )
     for key, recipe in config.recipes.items():
         if recipe.distribution == "multi_worker":

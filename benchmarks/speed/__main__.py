@@ -1,4 +1,4 @@
-"""Times, as ratios of one run: `python -m benchmarks.speed TABLE [options]`.
+"""Times and memory, as ratios of one run: `python -m benchmarks.speed TABLE [options]`.
 
 A table is printed, and written to `benchmarks/results/speed/`. Measure on a machine that does
 nothing else.
@@ -8,9 +8,28 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.speed import machine, methods_table, peers_table
+from benchmarks.speed import machine
+from benchmarks.speed.tables import (
+    cache,
+    examplegen,
+    growth,
+    input_pipeline,
+    methods,
+    overhead,
+    peers,
+    settings,
+)
 
-TABLES: dict[str, ModuleType] = {"methods": methods_table, "peers": peers_table}
+TABLES: dict[str, ModuleType] = {
+    "methods": methods,
+    "peers": peers,
+    "cache": cache,
+    "input": input_pipeline,
+    "growth": growth,
+    "overhead": overhead,
+    "examplegen": examplegen,
+    "settings": settings,
+}
 RESULTS = Path(__file__).parents[1] / "results" / "speed"
 
 
@@ -19,15 +38,7 @@ def main() -> None:
     options = _options()
     table = TABLES[options.table]
     head = machine.header(table.TITLE)
-    text = "\n".join(
-        [
-            head,
-            f"{options.teacher} -> {options.student}, {options.precision}.",
-            "",
-            *table.lines(options),
-            "",
-        ]
-    )
+    text = "\n".join([head, *table.lines(options), ""])
     print(text)
     out = options.out or RESULTS / f"{options.table}.md"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -39,11 +50,6 @@ def _options() -> argparse.Namespace:
     tables = parser.add_subparsers(dest="table", required=True)
     for name, module in TABLES.items():
         table = tables.add_parser(name, help=module.TITLE)
-        table.add_argument("--teacher", default="resnet32x4", metavar="NETWORK")
-        table.add_argument("--student", default="resnet8x4", metavar="NETWORK")
-        table.add_argument("--batches", nargs="+", type=int, default=[64, 128], metavar="IMAGES")
-        table.add_argument("--rounds", type=int, default=7)
-        table.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
         table.add_argument("--out", type=Path, help="default: benchmarks/results/speed/TABLE.md")
         module.add_options(table)
     return parser.parse_args()

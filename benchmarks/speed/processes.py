@@ -13,7 +13,7 @@ _WORKER = Path(__file__).with_name("worker.py")
 
 @contextmanager
 def started(
-    python: str, adapter: Path, student: str, teacher: str, batch: int
+    python: str, adapter: Path, student: str, teacher: str, batch: int, method: str
 ) -> Iterator[dict[str, Subject]]:
     """Starts an adapter's process and gives its subjects, by name.
 
@@ -23,11 +23,12 @@ def started(
       student: a network's name.
       teacher: a network's name.
       batch: images a step.
+      method: `plain` or a method's name.
 
     Raises:
       RuntimeError: the process ended.
     """
-    command = [python, str(_WORKER), str(adapter), student, teacher, str(batch)]
+    command = [python, str(_WORKER), str(adapter), student, teacher, str(batch), method]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as process:

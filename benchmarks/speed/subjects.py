@@ -17,13 +17,24 @@ from kd_trainer.recipe import Precision
 from kd_trainer.training import fit_taps
 
 CLASSES = 100
+IMAGES = 50_000  # of the data, which some methods remember each of
 
 
-def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
+def batch(size: int, classes: int = CLASSES) -> tuple[np.ndarray, np.ndarray]:
     """Returns images and labels; a step's time does not depend on what they show."""
     drawn = np.random.default_rng(0)
     images = drawn.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
-    return images, drawn.integers(0, CLASSES, size)
+    return images, drawn.integers(0, classes, size)
+
+
+def spec(name: str) -> dict[str, str]:
+    """Returns the specification of a method, or of `METHOD/PRESET`."""
+    return dict(zip(("name", "preset"), name.split("/"), strict=False))
+
+
+def labels(images: int = IMAGES, classes: int = CLASSES) -> np.ndarray:
+    """Returns the labels of the whole data."""
+    return np.arange(images) % classes
 
 
 class Steps:
@@ -34,12 +45,23 @@ class Steps:
       teacher: a network's name.
       size: images a step.
       precision: of both networks.
+      images: of the data.
+      classes: number of logits.
     """
 
-    def __init__(self, student: str, teacher: str, size: int, precision: Precision = "float32"):
-        self._images, self._labels = batch(size)
-        self._student, self._precision = student, precision
-        self._teacher = in_precision(build(teacher, CLASSES), precision)
+    def __init__(
+        self,
+        student: str,
+        teacher: str,
+        size: int,
+        precision: Precision = "float32",
+        images: int = IMAGES,
+        classes: int = CLASSES,
+    ):
+        self._images, self._labels = batch(size, classes)
+        self._student, self._precision, self._classes = student, precision, classes
+        self._data_labels = labels(images, classes)
+        self._teacher = self._built(teacher)
 
     def alone(self, network: str | None = None) -> Subject:
         """A step on the labels alone; without a name it is the student's."""
@@ -54,20 +76,24 @@ class Steps:
         return self._timed(lambda images, labels: teacher(images, training=False)["logits"])
 
     def distillation(self, spec: Any) -> Subject:
-        """A step of a method's last stage."""
+        """A step of a method's last stage that reads the teacher."""
         method = methods.create(spec)
         student, teacher = method.networks(self._built(self._student), self._teacher)
-        adapters = fit_taps(teacher, student, method, 1, self._labels)
-        stage = method.stages(1)[-1]
+        adapters = fit_taps(teacher, student, method, 1, self._data_labels)
+        stage = [stage for stage in method.stages(2) if stage.teacher_taps][-1]
         return self._step(Distiller(student, stage, teacher, adapters, weight_decay=5e-4))
 
-    def derived(self) -> Subject:
-        """The step of Jacobian matching without its comparison of the derivatives."""
-        method = methods.create({"name": "jacobian_matching"})
-        stage = method.stages(1)[-1]
+    def without_comparison(self, name: str) -> Subject:
+        """The step of a method's last stage with means in the place of its losses."""
+        stage = methods.create({"name": name}).stages(1)[-1]
 
         def means(step: Any) -> dict[str, Any]:
-            read = [keras.ops.mean(step.student[name]) for name in stage.jacobians]
+            read = [
+                keras.ops.mean(taps[name])
+                for taps in (step.student, step.teacher)
+                for name in taps
+                if name != "logits"
+            ]
             return dict.fromkeys(stage.weights, sum(read))
 
         stage = dataclasses.replace(stage, terms=means)
@@ -76,16 +102,16 @@ class Steps:
         )
 
     def _built(self, name: str) -> keras.Model:
-        return in_precision(build(name, CLASSES), self._precision)
+        return in_precision(build(name, self._classes), self._precision)
 
     def _step(self, distiller: Distiller) -> Subject:
         optimizer = keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True)
         distiller.compile(optimizer, jit_compile=False)
         optimizer.build(distiller.trainable_variables)
-        indices = distiller.stage.reads_indices
+        indices = keras.ops.arange(len(self._labels)) if distiller.stage.reads_indices else None
 
         def step(images: Any, labels: Any) -> Any:
-            given = {"label": labels, "index": labels} if indices else labels
+            given = labels if indices is None else {"label": labels, "index": indices}
             return distiller.train_step((images, given))
 
         return self._timed(step)

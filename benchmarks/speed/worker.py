@@ -1,8 +1,9 @@
-"""Runs one adapter's subjects in a process of its own: `worker.py ADAPTER STUDENT TEACHER BATCH`.
+"""Runs one adapter's subjects: `worker.py ADAPTER STUDENT TEACHER BATCH METHOD`.
 
-An adapter is a Python file with a function `subjects(student, teacher, batch)` that returns, by
-name, functions which run a training step and return its seconds. It may import what it likes: this
-file needs the standard library alone, so that any interpreter can run it.
+An adapter is a Python file with a function `subjects(student, teacher, batch, method)` that
+returns, by name, functions which run a training step of the method (`plain` is none) and return
+its seconds; it returns none of a method that it has not. It may import what it likes: this file
+needs the standard library alone, so that any interpreter can run it.
 
 Prints the names as a line of JSON; then, for each line with a name, runs it and prints the seconds.
 """
@@ -13,7 +14,7 @@ import os
 import sys
 
 
-def main(adapter: str, student: str, teacher: str, batch: str) -> None:
+def main(adapter: str, student: str, teacher: str, batch: str, method: str) -> None:
     """Answers until the input ends."""
     # What libraries print must not get between the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -21,7 +22,7 @@ def main(adapter: str, student: str, teacher: str, batch: str) -> None:
     spec = importlib.util.spec_from_file_location("adapter", adapter)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    subjects = module.subjects(student, teacher, int(batch))
+    subjects = module.subjects(student, teacher, int(batch), method)
     print(json.dumps(list(subjects)), file=answers)
     for line in sys.stdin:
         print(subjects[line.strip()](), file=answers)

@@ -7,7 +7,7 @@ from typing import Any
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, Channel, component_spec, standard_artifacts
 
-from components.artifacts import DistillationSummary
+from components.artifacts import DistillationSummary, KeptTeacherOutputs
 from components.distill_trainer.executor import Executor
 
 
@@ -20,6 +20,7 @@ class DistillTrainerSpec(component_spec.ComponentSpec):
         "method_preset": component_spec.ExecutionParameter(type=str),
         "checkpoint_dir": component_spec.ExecutionParameter(type=str),
         "teacher_cache_dir": component_spec.ExecutionParameter(type=str),
+        "teacher_cache_gigabytes": component_spec.ExecutionParameter(type=float),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -31,6 +32,7 @@ class DistillTrainerSpec(component_spec.ComponentSpec):
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
         "summary": component_spec.ChannelParameter(type=DistillationSummary),
+        "teacher_outputs": component_spec.ChannelParameter(type=KeptTeacherOutputs, optional=True),
     }
 
 
@@ -41,6 +43,7 @@ class DistillTrainer(base_component.BaseComponent):
       model: the student, `standard_artifacts.Model`: a SavedModel and `model.keras`.
       model_run: `standard_artifacts.ModelRun`: TensorBoard logs a stage and `history.json`.
       summary: `DistillationSummary`: `summary.json`.
+      teacher_outputs: `KeptTeacherOutputs`: `outputs.json`; not there if none are kept.
     """
 
     SPEC_CLASS = DistillTrainerSpec
@@ -56,6 +59,7 @@ class DistillTrainer(base_component.BaseComponent):
         method_preset: str,
         checkpoint_dir: str,
         teacher_cache_dir: str,
+        teacher_cache_gigabytes: float,
         code_fingerprint: str,
     ):
         """Constructs the component.
@@ -69,10 +73,11 @@ class DistillTrainer(base_component.BaseComponent):
           method: as `kd_trainer.methods.chosen` takes it.
           method_preset: of the method, if not the one in `method`; else "".
           checkpoint_dir: where a killed training left its state, and this one keeps its own.
-          teacher_cache_dir: where teachers' outputs are kept, as `training.train` takes it; ""
-            keeps none.
+          teacher_cache_dir: where teachers' outputs are kept for trainings to come.
+          teacher_cache_gigabytes: how much they may take; 0 keeps none.
           code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
         """
+        kept = {"teacher_outputs": Channel(type=KeptTeacherOutputs)}
         spec = DistillTrainerSpec(
             examples=examples,
             schema=schema,
@@ -82,9 +87,11 @@ class DistillTrainer(base_component.BaseComponent):
             method_preset=method_preset,
             checkpoint_dir=checkpoint_dir,
             teacher_cache_dir=teacher_cache_dir,
+            teacher_cache_gigabytes=teacher_cache_gigabytes,
             code_fingerprint=code_fingerprint,
             model=Channel(type=standard_artifacts.Model),
             model_run=Channel(type=standard_artifacts.ModelRun),
             summary=Channel(type=DistillationSummary),
+            **(kept if teacher_cache_gigabytes else {}),
         )
         super().__init__(spec=spec)

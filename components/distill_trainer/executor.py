@@ -8,7 +8,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.artifacts import DistillationSummary
+from components.artifacts import DistillationSummary, KeptTeacherOutputs
+from kd_trainer.teacher_use import Use
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -23,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
 
         Args:
           input_dict: `examples`, `schema`, `teacher`.
-          output_dict: `model`, `model_run`, `summary`.
+          output_dict: `model`, `model_run`, `summary`; with a limit above 0 `teacher_outputs`.
           exec_properties: as `DistillTrainer` takes them, `config` as a JSON document.
 
         Raises:
@@ -38,6 +39,7 @@ class Executor(base_executor.BaseExecutor):
         from kd_trainer.labels import class_names
         from kd_trainer.networks import build
         from kd_trainer.recipe import Recipe
+        from kd_trainer.teacher_outputs import TeacherOutputs
 
         method = methods.chosen(exec_properties["method"], exec_properties["method_preset"])
         config = {**json.loads(exec_properties["config"]), "method": method}
@@ -62,6 +64,9 @@ class Executor(base_executor.BaseExecutor):
                 *teacher.get_weights(),
             ),
         )
+        outputs = None
+        if gigabytes := exec_properties["teacher_cache_gigabytes"]:
+            outputs = TeacherOutputs(Path(exec_properties["teacher_cache_dir"]), gigabytes)
         student, history = training.distil(
             teacher,
             config["student"],
@@ -74,7 +79,7 @@ class Executor(base_executor.BaseExecutor):
             name="student",
             log_dir=Path(model_run.uri),
             checkpoint=checkpoint,
-            teacher_cache=Path(kept) if (kept := exec_properties["teacher_cache_dir"]) else None,
+            teacher_outputs=outputs,
         )
         if not distribution.is_chief(recipe.distribution):
             return
@@ -101,4 +106,16 @@ class Executor(base_executor.BaseExecutor):
         path.write_text(json.dumps(document, indent=1))
         model.set_string_custom_property("method", methods.label(method))
         model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])
+        if outputs is not None:
+            (artifact,) = output_dict["teacher_outputs"]
+            _record(outputs.uses, artifact)
         checkpoint.clear()
+
+
+def _record(uses: list[Use], artifact: Artifact) -> None:
+    """Writes what the training had of the teacher's kept outputs."""
+    path = Path(artifact.uri) / KeptTeacherOutputs.FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([use.model_dump() for use in uses], indent=1))
+    for use in uses:
+        artifact.set_string_custom_property(f"outputs_{use.key}", use.sentence)

@@ -35,6 +35,7 @@ from keras import layers, ops
 from pydantic import Field
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.fused import BatchNormalization
 from kd_trainer.losses import factor_transfer, hint
 from kd_trainer.losses.pooling import average_pool_to_smaller
 from kd_trainer.methods.base import (
@@ -211,7 +212,7 @@ def _encoder(
         stride = projection.stride if number == 1 else 1
         encoder.add(layers.Conv2D(width, 3, stride, padding="same"))
         if batch_norm:
-            encoder.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-5))
+            encoder.add(BatchNormalization(momentum=0.9, epsilon=1e-5))
         if number < 2 or projection.activated:
             encoder.add(layers.LeakyReLU(projection.slope))
     encoder.build((None, *shape))

@@ -39,7 +39,11 @@ from pydantic import Field
 from kd_trainer.errors import ConfigError
 from kd_trainer.losses import attention_graph
 from kd_trainer.losses.numerics import l2_normalize, of_student, of_teacher
-from kd_trainer.losses.singular_values import align, right_singular_vectors
+from kd_trainer.losses.singular_values import (
+    align,
+    leading_singular_vectors,
+    right_singular_vectors,
+)
 from kd_trainer.methods.base import (
     Method,
     MethodConfig,
@@ -129,7 +133,7 @@ class MHGD(Method):
         )
 
     def _teacher_vectors(self, taps: Taps) -> list[Tensor]:
-        return [right_singular_vectors(of_teacher(taps[tap]), 1)[1] for tap in self.config.taps]
+        return [leading_singular_vectors(of_teacher(taps[tap]), 1)[1] for tap in self.config.taps]
 
     def _pairs(self, vectors: list[Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Yields the later tap, and the vectors `(batch, channels)` before and at it."""

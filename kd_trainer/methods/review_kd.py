@@ -30,6 +30,7 @@ from keras import layers, ops
 from pydantic import Field, model_validator
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.fused import BatchNormalization
 from kd_trainer.losses import hierarchical_context
 from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor
 
@@ -162,13 +163,16 @@ def _normed(channels: int, kernel: int, name: str) -> keras.Sequential:
         channels, kernel, padding="same", use_bias=False, kernel_initializer=initializer
     )
     return keras.Sequential(
-        [convolution, layers.BatchNormalization(momentum=0.9, epsilon=1e-5)], name=name
+        [convolution, BatchNormalization(momentum=0.9, epsilon=1e-5)], name=name
     )
 
 
 def _resized(feature: Tensor, size: Sequence[int]) -> Tensor:
     """Returns the map at another size, of its nearest pixels, as PyTorch chooses them."""
     for axis, (old, new) in enumerate(zip(feature.shape[1:3], size, strict=True), 1):
-        if old != new:
+        if new % old == 0:
+            # As below; its derivative is a sum, where that of indices is a scatter.
+            feature = ops.repeat(feature, new // old, axis=axis)
+        else:
             feature = ops.take(feature, np.arange(new) * old // new, axis=axis)
     return feature

@@ -29,6 +29,7 @@ from keras import layers, ops
 from pydantic import Field, model_validator
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.fused import BatchNormalization
 from kd_trainer.losses import variational_information
 from kd_trainer.losses.pooling import average_pool_to_smaller
 from kd_trainer.methods.base import Method, MethodConfig, Setting, Stage, Step, Tensor, last_stage
@@ -137,7 +138,7 @@ class Gaussian(keras.Layer):
         for number, width in enumerate((hidden, hidden, channels), 1):
             self.mean.add(layers.Conv2D(width, 1, use_bias=False))
             if config.batch_norm:
-                self.mean.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-5))
+                self.mean.add(BatchNormalization(momentum=0.9, epsilon=1e-5))
             if number < 3:
                 self.mean.add(layers.ReLU())
 

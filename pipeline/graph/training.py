@@ -88,7 +88,8 @@ def _distill_trainer(teacher: BaseNode, plan: Plan, data: DataNodes) -> DistillT
         method=plan.inputs["method"],
         method_preset=plan.inputs["method_preset"],
         checkpoint_dir=plan.checkpoint_dir("DistillTrainer"),
-        teacher_cache_dir=plan.teacher_cache_dir,
+        teacher_cache_dir=str(plan.workdir / "teacher_outputs"),
+        teacher_cache_gigabytes=plan.config.teacher.cache_gigabytes,
         code_fingerprint=code,
     )
     trainer.add_upstream_node(data.anomaly_gate)

@@ -32,6 +32,13 @@ METHODS = {
 CASES = ["alone", *METHODS]
 
 
+def synchronised(*arguments, **options) -> keras.Model:
+    """A network that computes by the same operations on one device as on several."""
+    network = tiny(*arguments, **options)
+    distribution.synchronise(network)
+    return network
+
+
 def run(case: str, kind: str, out: Path) -> None:
     recipe = Recipe(
         epochs=3,
@@ -56,7 +63,7 @@ def run(case: str, kind: str, out: Path) -> None:
         network, history = training.train_alone("tiny", CLASSES, recipe, 2, **data)
     else:
         keras.utils.set_random_seed(7)
-        teacher = sharpen(tiny(CLASSES, "teacher", size=32, stages=3))
+        teacher = sharpen(synchronised(CLASSES, "teacher", size=32, stages=3))
         network, history = training.distil(
             teacher, "tiny", create(METHODS[case]), CLASSES, recipe, 2, **data
         )
@@ -70,7 +77,7 @@ def main(kind: str, out: Path, cases: list[str]) -> None:
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two)
     distribution.join(kind)
-    NETWORKS["tiny"] = ("kd_helpers:tiny", {"stages": 3, "size": 32})
+    NETWORKS["tiny"] = ("distributed_training:synchronised", {"stages": 3, "size": 32})
 
     def tell(moment: progress.Progress) -> None:
         if moment.epoch_ended:

@@ -76,7 +76,7 @@ def assert_same(case: str, one: Path, other: Path) -> None:
     assert len(rows) >= 3
     assert other_rows == [pytest.approx(row, rel=1e-4) for row in rows]
     for weight, other_weight in zip(weights, other_weights, strict=True):
-        np.testing.assert_allclose(other_weight, weight, rtol=1e-2, atol=5e-4)
+        np.testing.assert_allclose(other_weight, weight, rtol=1e-2, atol=1e-4)
 
 
 def read(folder: Path, case: str) -> tuple[list[dict], list[np.ndarray]]:
@@ -88,20 +88,20 @@ def read(folder: Path, case: str) -> tuple[list[dict], list[np.ndarray]]:
         return rows, list(weights.values())
 
 
+def in_one_process(distribution: str, folder: Path) -> Path:
+    with ExitStack() as stack:
+        finish(start(stack, [distribution, folder, *CASES]))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one_device")
-    with ExitStack() as stack:
-        finish(start(stack, ["none", folder, *CASES]))
-    return folder
+    return in_one_process("none", tmp_path_factory.mktemp("one_device"))
 
 
 @pytest.fixture(scope="module")
 def two_devices(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two_devices")
-    with ExitStack() as stack:
-        finish(start(stack, ["mirrored", folder, *CASES]))
-    return folder
+    return in_one_process("mirrored", tmp_path_factory.mktemp("two_devices"))
 
 
 @pytest.fixture(scope="module")

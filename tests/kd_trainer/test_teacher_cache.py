@@ -1,5 +1,8 @@
 """A teacher's outputs, kept from one training to the next."""
 
+import fcntl
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +13,8 @@ from kd_trainer.methods import METHODS, create, method_class
 from kd_trainer.networks import NETWORKS
 from kd_trainer.recipe import Recipe
 from kd_trainer.teacher import inferring
-from kd_trainer.teacher_cache import TeacherCache, can_be_kept
+from kd_trainer.teacher_cache import can_be_kept
+from kd_trainer.teacher_outputs import TeacherOutputs
 
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.05, crop_padding=1)
 
@@ -20,7 +24,7 @@ def distil(monkeypatch, tmp_path):
     """Trains a tiny student and returns its history and weights."""
     monkeypatch.setitem(NETWORKS, "tiny", ("kd_helpers:tiny", {}))
 
-    def distil(spec="soft_logits", seed=0, cache=tmp_path / "cache", teacher_seed=7):
+    def distil(spec="soft_logits", seed=0, outputs=None, teacher_seed=7):
         keras.utils.set_random_seed(teacher_seed)
         teacher = sharpen(tiny(name="teacher"))
         student, history = training.distil(
@@ -33,7 +37,7 @@ def distil(monkeypatch, tmp_path):
             train_set=tiny_data(24),
             eval_set=tiny_data(10),
             name="test",
-            teacher_cache=cache,
+            teacher_outputs=outputs,
         )
         for row in history:
             del row["seconds"]
@@ -53,50 +57,100 @@ def asked(monkeypatch):
     return numbers
 
 
+@pytest.fixture
+def outputs(tmp_path):
+    return TeacherOutputs(tmp_path / "cache", gigabytes=1)
+
+
 def assert_same(one, other):
     assert other[0] == [pytest.approx(row, rel=1e-4) for row in one[0]]
     for ours, theirs in zip(other[1], one[1], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+SEEN = RECIPE.epochs * 24
+
+
 @pytest.mark.parametrize("method", ["soft_logits", "dkd", "rkd", "crd"])
-def test_a_training_with_the_cache_is_the_one_without(method, distil, asked):
-    without = distil(method, cache=None)
+def test_a_training_with_the_cache_is_the_one_without(method, distil, outputs, asked):
+    without = distil(method)
     assert not asked
-    filling = distil(method)
-    steps = RECIPE.epochs * 24 // RECIPE.batch_size
-    assert len(asked) == steps
-    again = distil(method)
-    assert len(asked) == steps
+    filling = distil(method, outputs=outputs)
+    again = distil(method, outputs=outputs)
     assert_same(without, filling)
     assert_same(filling, again)
+    first, second = outputs.uses
+    assert len(asked) <= SEEN // RECIPE.batch_size
+    assert (second.asked, second.found, second.seconds) == (SEEN, SEEN, 0)
+    assert first.kept == second.kept == first.asked - first.found
 
 
-def test_another_seed_and_method_find_what_they_share(distil, asked):
-    distil("soft_logits")
-    filled = len(asked)
-    distil("dkd")
-    assert len(asked) == filled
-    distil("soft_logits", seed=1)
-    assert len(asked) > filled
+def test_another_seed_and_method_find_what_they_share(distil, outputs):
+    distil("soft_logits", outputs=outputs)
+    distil("dkd", outputs=outputs)
+    distil("soft_logits", seed=1, outputs=outputs)
+    _, method, seed = outputs.uses
+    assert method.found == SEEN
+    assert 0 < seed.found < SEEN
+    assert seed.kept > method.kept
+    assert seed.sentence.startswith(f"{seed.found / SEEN:.1%} of {SEEN} were kept by earlier")
 
 
-def test_another_teacher_has_a_cache_of_its_own(distil, asked):
-    distil()
-    filled = len(asked)
-    distil(teacher_seed=8)
-    assert len(asked) == 2 * filled
+def test_another_teacher_has_outputs_of_its_own(distil, outputs):
+    distil(outputs=outputs)
+    distil(teacher_seed=8, outputs=outputs)
+    one, other = outputs.uses
+    assert one.key != other.key
+    assert other.found == one.found
 
 
-def test_what_a_killed_training_left_is_gone_on_from(tmp_path, asked):
-    data, teacher = tiny_data(24), inferring(tiny(), ["logits"])
+def ask(outputs, teacher=None, epochs=1):
+    """Asks of four images; returns the logits."""
+    data = tiny_data(24)
     chosen, views = np.arange(4), np.array([0, 3, 17, 5])
-    images = data.images[:4]
-    first = TeacherCache(tmp_path, teacher, data, RECIPE).outputs(images, chosen, views)
-    second = TeacherCache(tmp_path, teacher, data, RECIPE).outputs(images, chosen, views)
+    with outputs.of(teacher or inferring(tiny(), ["logits"]), data, RECIPE, epochs) as cache:
+        return cache and cache.outputs(data.images[:4], chosen, views)["logits"]
+
+
+def test_what_is_kept_is_what_the_teacher_says(outputs, asked):
+    teacher = inferring(tiny(), ["logits"])
+    first, second = ask(outputs, teacher), ask(outputs, teacher)
     assert len(asked) == 1
-    np.testing.assert_array_equal(first["logits"], second["logits"])
-    np.testing.assert_allclose(first["logits"], teacher(images)["logits"], rtol=1e-5)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first, teacher(tiny_data(24).images[:4])["logits"], rtol=1e-5)
+
+
+def test_the_least_recently_used_make_room(tmp_path):
+    teachers = [inferring(tiny(), ["logits"]) for _ in range(3)]
+    # An epoch takes 24 rows of 5 numbers; a folder its index of 24 · 18 places, in blocks.
+    index = 4096 + 3 * 4096
+    outputs = TeacherOutputs(tmp_path, gigabytes=2.5 * index / 1e9)
+    for number, teacher in enumerate(teachers):
+        ask(outputs, teacher)
+        folder = tmp_path / outputs.uses[-1].key
+        os.utime(folder, (number, number))
+    first, *later = (use.key for use in outputs.uses)
+    assert {path.name for path in tmp_path.iterdir()} == set(later)
+    assert first not in later
+
+
+def test_a_limit_ends_the_keeping(tmp_path, distil):
+    distil(outputs=(small := TeacherOutputs(tmp_path, gigabytes=400e-9)))
+    (use,) = small.uses
+    assert use.kept == 400 // (4 * 5)
+    assert use.note == "the limit of 4e-07 GB is reached: no more were kept"
+
+
+def test_two_trainings_do_not_add_to_the_same_file(tmp_path, distil):
+    distil(outputs=(one := TeacherOutputs(tmp_path, 1)))
+    folder = tmp_path / one.uses[0].key
+    without = distil(seed=3)
+    with open(folder / "lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert_same(without, distil(seed=3, outputs=(two := TeacherOutputs(tmp_path, 1))))
+    assert [use.sentence for use in two.uses] == [
+        "another training was adding to them: none were used"
+    ]
 
 
 def test_what_can_be_kept():

@@ -277,10 +277,11 @@ def test_a_loss_that_is_not_finite_stops_training() -> None:
     assert "recipe.learning_rate" in message
 
 
-def test_a_diverging_task_is_named() -> None:
-    recipe = TINY.model_copy(update={"learning_rate": 1e30, "epochs": 5})
-    with pytest.raises(FloatingPointError, match=r"task.* in stage 'task', epoch"):
-        train_tiny(Stage("task", 5), recipe)
+@pytest.mark.parametrize(("weight_decay", "named"), [(0.0, "task"), (5e-4, "weight decay")])
+def test_what_diverges_is_named(weight_decay: float, named: str) -> None:
+    update = {"learning_rate": 1e38, "epochs": 5, "weight_decay": weight_decay}
+    with pytest.raises(FloatingPointError, match=f"finite: {named} in stage 'task', epoch"):
+        train_tiny(Stage("task", 5), TINY.model_copy(update=update))
 
 
 def test_progress_reaches_the_end() -> None:

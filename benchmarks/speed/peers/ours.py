@@ -1,13 +1,14 @@
-"""This library's soft-logits step, in float32 and bfloat16."""
+"""This library's steps, in float32 and bfloat16."""
 
-from benchmarks.speed.subjects import Steps
+from benchmarks.speed.subjects import Steps, spec
 
 
-def subjects(student, teacher, batch):
-    """Soft-logits, and a plain step."""
+def subjects(student, teacher, batch, method):
+    """A step in either precision."""
     found = {}
     for precision in ("float32", "bfloat16"):
         steps = Steps(student, teacher, batch, precision)
-        found[f"ours, {precision}"] = steps.distillation({"name": "soft_logits"})
-        found[f"ours, {precision}, plain"] = steps.alone()
+        found[f"ours, {precision}"] = (
+            steps.alone() if method == "plain" else steps.distillation(spec(method))
+        )
     return found

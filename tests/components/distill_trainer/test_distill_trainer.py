@@ -72,6 +72,7 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
             "code_fingerprint": "",
             "checkpoint_dir": str(folder / "checkpoints"),
             "teacher_cache_dir": "",
+            "teacher_cache_gigabytes": 0.0,
         },
     )
     return outputs, {**config, "method": method}

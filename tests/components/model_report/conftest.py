@@ -172,6 +172,7 @@ def _train(made: dict[str, Any], config: Any) -> None:
             "method_preset": "",
             "checkpoint_dir": f"{made['student'].uri}-checkpoints",
             "teacher_cache_dir": "",
+            "teacher_cache_gigabytes": 0.0,
             "code_fingerprint": "",
         },
     )

@@ -6,7 +6,8 @@ import pytest
 from loss_cases import CASES, loss_and_gradients, slopes
 
 from kd_trainer import losses
-from kd_trainer.losses.singular_values import right_singular_vectors
+from kd_trainer.losses import singular_values
+from kd_trainer.losses.singular_values import leading_singular_vectors, right_singular_vectors
 
 
 def with_values(values: list[float], pixels: int, channels: int, seed: int) -> np.ndarray:
@@ -80,6 +81,26 @@ def test_the_vectors_are_those_of_an_svd(size: int, channels: int) -> None:
     np.testing.assert_allclose(values, expected[:, :3], rtol=1e-4)
     cosines = np.einsum("bcn,bnc->bn", vectors, rows[:, :3])
     np.testing.assert_allclose(np.abs(cosines), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 8, 32), (4, 4, 4, 40)])
+def test_the_leading_vectors_are_found_by_iteration(shape, monkeypatch) -> None:
+    random = np.random.default_rng(7)
+    # A mean stands out, as after a ReLU.
+    feature = (random.normal(size=shape) + 2).astype("float32")
+    values, vectors = right_singular_vectors(feature, 1)
+    monkeypatch.setattr(singular_values, "_leading", None)  # not to be asked for
+    found_values, found = leading_singular_vectors(feature, 1)
+    np.testing.assert_allclose(found_values, values, rtol=1e-5)
+    np.testing.assert_allclose(found, vectors, atol=1e-4)
+
+
+def test_leading_vectors_that_hardly_lead_are_found_all_the_same() -> None:
+    feature = np.random.default_rng(8).normal(size=(4, 8, 8, 32)).astype("float32")
+    values, vectors = right_singular_vectors(feature, 3)
+    found_values, found = leading_singular_vectors(feature, 3)
+    np.testing.assert_allclose(found_values, values, rtol=1e-5)
+    np.testing.assert_allclose(found, vectors, atol=1e-5)
 
 
 def after_relu(seed: int, channels: int = 3) -> tuple[list, list]:

@@ -1,0 +1,1 @@
+"""The tables: a title, what it can be asked for, and the lines."""
