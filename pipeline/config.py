@@ -99,7 +99,7 @@ class TeacherConfig(NetworkConfig):
         None, description="what is not given is as in the run's recipe; with `from`: none"
     )
     cache_gigabytes: float = Field(
-        0, ge=0, description="disk for what it says of each view, kept for trainings to come"
+        0.0, ge=0, description="disk for what it says of each view, kept for trainings to come"
     )
 
     @model_validator(mode="after")
