@@ -11,6 +11,8 @@ from types import ModuleType
 from benchmarks.speed import machine
 from benchmarks.speed.tables import (
     cache,
+    choices,
+    convolutions,
     examplegen,
     growth,
     input_pipeline,
@@ -24,6 +26,8 @@ TABLES: dict[str, ModuleType] = {
     "methods": methods,
     "peers": peers,
     "cache": cache,
+    "choices": choices,
+    "convolutions": convolutions,
     "input": input_pipeline,
     "growth": growth,
     "overhead": overhead,

@@ -9,9 +9,12 @@ import pytest
 
 from benchmarks.speed import processes, records
 from benchmarks.speed.paired import Rounds
+from benchmarks.speed.plainly import without
 from benchmarks.speed.subjects import Steps
 from benchmarks.speed.tables import (
     cache,
+    choices,
+    convolutions,
     examplegen,
     growth,
     input_pipeline,
@@ -20,7 +23,7 @@ from benchmarks.speed.tables import (
     settings,
 )
 from components.cifar100_example_gen.sample import SAMPLE
-from kd_trainer import examples
+from kd_trainer import distiller, examples, teacher
 
 ADAPTER = """
 import sys
@@ -105,6 +108,28 @@ def test_a_step_with_kept_outputs_is_held_against_a_plain_one():
     (row,) = rows(made(cache, *SMALL, "--methods", "soft_logits"))
     assert row[:2] == ["soft_logits", "4"]
     assert all(float(cell.split()[0]) > 0 for cell in row[2:])
+
+
+def test_choices_are_held_against_what_was_chosen(monkeypatch):
+    monkeypatch.setattr(choices, "STEPS", 1)
+    monkeypatch.setitem(choices.CHOICES, "XLA (`jit_compile`)", {})  # takes a minute to compile
+    found = rows(made(choices, *SMALL))
+    assert [row[0] for row in found] == list(choices.CHOICES)
+    assert found[0][3] == "1.00 [1.00-1.00]"
+
+
+def test_what_is_taken_out_comes_back():
+    kept = distiller.fused, teacher.folded
+    with without("fused", "folded"):
+        assert distiller.fused("network") == teacher.folded("network") == "network"
+    assert (distiller.fused, teacher.folded) == kept
+
+
+def test_every_convolution_of_the_student_is_measured():
+    found = rows(made(convolutions, "--student", "resnet8", "--batch", "2", "--rounds", "1"))
+    # Seven of 3x3, of which two of the same shape at each size, and two shortcuts; two precisions.
+    assert sum(int(row[1]) for row in found[:-2]) == 2 * 9
+    assert all(float(cell) >= 0 for row in found[:-2] for cell in row[4:])
 
 
 def test_input_is_measured_on_records_of_the_real_images():

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from components.decision import Bound, Decision
 from kd_trainer.progress import Progress
+from kd_trainer.teacher_use import Use
 from pipeline.display import RunDisplay, show_outcome
 from pipeline.local_runner import NodeEvent
 from pipeline.outcome import Outcome, Row
@@ -93,7 +94,8 @@ def shown_outcome(change, overtaken="", **fields):
     console = Console(file=io.StringIO(), width=100, color_system=None)
     pushed_to = "/serving/quick/18" if passed and not overtaken else None
     decided = Decision(**{**made, **fields})
-    outcome = Outcome(rows, decided, pushed_to, overtaken, "/workdir/report.html")
+    uses = [Use(key="a1", directory="/workdir", asked=200, found=150, kept=90, views=1000)]
+    outcome = Outcome(rows, decided, pushed_to, overtaken, "/workdir/report.html", uses)
     show_outcome(console, outcome)
     return console.file.getvalue()
 
@@ -109,6 +111,7 @@ def test_outcome_of_a_blessed_student():
         "Blessed.",
         "/serving/quick/18",
         "Report: /workdir/report.html",
+        "The teacher's outputs: 75.0% of 200 were kept by earlier trainings; 90 of 1,000 are kept",
     ]:
         assert part in text
     assert "Rebaselined" not in text

@@ -2,13 +2,14 @@
 
 import argparse
 import statistics
-from collections.abc import Callable
+from contextlib import nullcontext
 
 import keras
 
 from benchmarks.accuracy.__main__ import RECIPE, STUDENT, TEACHER, TEACHER_RECIPE, load
 from benchmarks.speed import options as shared
-from kd_trainer import distiller, methods, teacher, training
+from benchmarks.speed.plainly import without
+from kd_trainer import methods, training
 from kd_trainer.networks import build
 
 TITLE = "Accuracy by the fast settings and by plain float32"
@@ -38,9 +39,8 @@ def lines(options: argparse.Namespace) -> list[str]:
     """Trains, and returns the table."""
     splits = load(str(options.data), options.classes)
     data = {"train_set": splits["train"], "eval_set": splits["test"], "name": "benchmark"}
-    taught = _plainly(
-        lambda: training.train_alone(TEACHER, options.classes, TEACHER_RECIPE, 0, **data)[0]
-    )
+    with without("fused", "folded"):
+        taught, _ = training.train_alone(TEACHER, options.classes, TEACHER_RECIPE, 0, **data)
     rows = []
     for method in options.methods:
         found: dict[str, list[float]] = {setting: [] for setting in SETTINGS}
@@ -80,24 +80,13 @@ def _accuracy(
     precision = "bfloat16" if setting == "bfloat16" else "float32"
     recipe = RECIPE.model_copy(update={"precision": precision})
 
-    def trained() -> keras.Model:
+    with without("fused", "folded") if setting == SETTINGS[0] else nullcontext():
         if method == "baseline":
-            return training.train_alone(STUDENT, classes, recipe, seed, **data)[0]
-        # A copy: a cleared session forgets the names of the teacher's own.
-        own = build(TEACHER, classes)
-        own.set_weights(taught.get_weights())
-        spec = methods.create({"name": method})
-        return training.distil(own, STUDENT, spec, classes, recipe, seed, **data)[0]
-
-    student = _plainly(trained) if setting == SETTINGS[0] else trained()
+            student, _ = training.train_alone(STUDENT, classes, recipe, seed, **data)
+        else:
+            # A copy: a cleared session forgets the names of the teacher's own.
+            own = build(TEACHER, classes)
+            own.set_weights(taught.get_weights())
+            spec = methods.create({"name": method})
+            student, _ = training.distil(own, STUDENT, spec, classes, recipe, seed, **data)
     return training.accuracy(student, data["eval_set"])["top1"]
-
-
-def _plainly(work: Callable[[], keras.Model]) -> keras.Model:
-    """Does work with what makes steps fast taken out."""
-    kept = distiller.fused, teacher.folded
-    distiller.fused = teacher.folded = lambda network: network
-    try:
-        return work()
-    finally:
-        distiller.fused, teacher.folded = kept

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 import schemas
-from components.artifacts import DistillationSummary
+from components.artifacts import DistillationSummary, KeptTeacherOutputs
 from components.cifar100_example_gen.executor import Executor as ExampleGen
 from components.cifar100_example_gen.reader import read
 from components.cifar100_example_gen.sample import SAMPLE
@@ -51,7 +51,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return Inputs({"examples": [examples], "schema": [schema], "teacher": [model]}, teacher)
 
 
-def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[str, Any], dict]:
+def distil(
+    inputs: Inputs, folder: Path, method: dict, gigabytes: float = 0.0, **recipe
+) -> tuple[dict[str, Any], dict]:
     config = {
         "student": "resnet8",
         "recipe": {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, **recipe},
@@ -62,6 +64,8 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
         "model_run": artifact(standard_artifacts.ModelRun, folder / "model_run"),
         "summary": artifact(DistillationSummary, folder / "summary"),
     }
+    if gigabytes:
+        outputs["teacher_outputs"] = artifact(KeptTeacherOutputs, folder / "teacher_outputs")
     Executor().Do(
         inputs.artifacts,
         {key: [value] for key, value in outputs.items()},
@@ -71,8 +75,8 @@ def distil(inputs: Inputs, folder: Path, method: dict, **recipe) -> tuple[dict[s
             "method_preset": "",
             "code_fingerprint": "",
             "checkpoint_dir": str(folder / "checkpoints"),
-            "teacher_cache_dir": "",
-            "teacher_cache_gigabytes": 0.0,
+            "teacher_cache_dir": str(folder.parent / "kept"),
+            "teacher_cache_gigabytes": gigabytes,
         },
     )
     return outputs, {**config, "method": method}
@@ -139,3 +143,19 @@ def test_the_best_epoch_is_chosen_on_eval_and_never_on_test(inputs: Inputs, tmp_
     lacking = Inputs(inputs.artifacts | {"examples": [without]}, inputs.teacher)
     with pytest.raises(ConfigError, match="no eval split"):
         distil(lacking, tmp_path, {"name": "soft_logits"}, keep="best")
+
+
+@pytest.mark.slow
+def test_a_second_training_finds_the_teachers_outputs(inputs: Inputs, tmp_path: Path) -> None:
+    found = []
+    for number, method in enumerate(("soft_logits", "dkd")):
+        folder = tmp_path / str(number)
+        outputs, _ = distil(inputs, folder, {"name": method}, gigabytes=0.1)
+        (use,) = json.loads((folder / "teacher_outputs" / "outputs.json").read_text())
+        assert Path(use["directory"]).parent == tmp_path / "kept"
+        said = outputs["teacher_outputs"].get_string_custom_property(f"outputs_{use['key']}")
+        found.append((use["found"], use["asked"], said))
+    (none, seen, _), (there, asked, said) = found
+    assert (none, there) == (0, seen)
+    assert seen == asked > 0
+    assert said.startswith(f"100.0% of {seen} were kept by earlier trainings")
