@@ -31,7 +31,7 @@ class KeptRows:
         self.disk_full = self.refused = False
         index = folder / "index.npy"
         self._places = np.load(index) if index.exists() else np.full(numbers, -1, "int32")
-        self.count = int(self._places.max(initial=-1)) + 1
+        self.count = self._before = int(self._places.max(initial=-1)) + 1
         self._file = os.open(folder / "rows", os.O_RDWR | os.O_CREAT)
         # A hole until it is written; what an ended process wrote and did not commit is no row.
         os.ftruncate(self._file, self.count * self._row_bytes)
@@ -51,6 +51,10 @@ class KeptRows:
     def has(self, numbers: np.ndarray) -> np.ndarray:
         """Returns which rows are there, bool `(n,)`."""
         return self._places[numbers] >= 0
+
+    def had(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns which rows have been there from the start, bool `(n,)`."""
+        return self.has(numbers) & (self._places[numbers] < self._before)
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
         """Returns rows that are there, float32 `(n, width)`."""

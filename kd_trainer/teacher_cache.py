@@ -83,7 +83,7 @@ class TeacherCache:
         numbers = chosen * self._views + views
         there = self._rows.has(numbers)
         self.asked += len(numbers)
-        self.found += int(there.sum())
+        self.found += int(self._rows.had(numbers).sum())
         rows = np.empty((len(numbers), sum(map(len, self._taps.values()))), "float32")
         rows[there] = self._rows[numbers[there]]
         if not there.all():

@@ -14,7 +14,7 @@ class Use(BaseModel):
       kept: of how many the outputs are kept now.
       bytes: what these take.
       asked: how many views the training has seen.
-      found: of how many of these the outputs were there.
+      found: of how many of these the outputs were there before.
       seconds: what the teacher took for the others.
     """
 
