@@ -84,6 +84,9 @@ class _ClassNames(tf.lookup.TextFileInitializer):
 def _archive(network: keras.Model, vocabulary: Path) -> keras.export.ExportArchive:
     names = tf.lookup.StaticHashTable(_ClassNames(vocabulary), default_value="")
 
+    image_spec = tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8, "images")
+
+    @tf.function(input_signature=[image_spec])  # the signatures share it, traced once
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = tf.cast(network(images, training=False), tf.float32)
         label = tf.argmax(logits, axis=-1, output_type=tf.int64)
@@ -107,7 +110,7 @@ def _archive(network: keras.Model, vocabulary: Path) -> keras.export.ExportArchi
     archive.track(names)
     for name, function, spec in [
         ("serving_default", predict_examples, tf.TensorSpec([None], tf.string, "examples")),
-        ("images", predict, tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8, "images")),
+        ("images", lambda images: predict(images), image_spec),
         ("encoded_images", predict_encoded, tf.TensorSpec([None], tf.string, "encoded_images")),
     ]:
         archive.add_endpoint(name, function, [spec])

@@ -1,6 +1,7 @@
 """Subjects in processes of their own, one at work at a time."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,15 @@ def started(
       RuntimeError: the process ended.
     """
     command = [python, str(_WORKER), str(adapter), student, teacher, str(batch), method]
+    # A script finds what lies beside it alone.
+    paths = os.pathsep.join([str(_WORKER.parents[2]), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+        text=True,
+        bufsize=1,
     ) as process:
 
         def asked(name: str) -> str:
