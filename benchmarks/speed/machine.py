@@ -13,7 +13,7 @@ _PACKAGES = ("tensorflow", "jax", "keras", "numpy")
 
 def header(table: str) -> str:
     """Returns the command, the processor and the versions."""
-    command = shlex.join(["python", "-m", "benchmarks.speed", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "benchmarks.speed", *map(_named, sys.argv[1:])])
     load = os.getloadavg()[0]
     return "\n".join(
         [
@@ -26,6 +26,12 @@ def header(table: str) -> str:
             "",
         ]
     )
+
+
+def _named(word: str) -> str:
+    """Returns a word of the command without the folders of this machine."""
+    path = Path(word)
+    return path.name if path.is_absolute() or ".." in path.parts else word
 
 
 def _processor() -> str:

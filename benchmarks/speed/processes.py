@@ -6,17 +6,25 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.speed.paired import Subject
 
 _WORKER = Path(__file__).with_name("worker.py")
 
 
+class Started(NamedTuple):
+    """What an adapter has: what it runs, and subjects by name."""
+
+    versions: str
+    subjects: dict[str, Subject]
+
+
 @contextmanager
 def started(
     python: str, adapter: Path, student: str, teacher: str, batch: int, method: str
-) -> Iterator[dict[str, Subject]]:
-    """Starts an adapter's process and gives its subjects, by name.
+) -> Iterator[Started]:
+    """Starts an adapter's process and gives what it has.
 
     Args:
       python: the interpreter that has what the adapter imports.
@@ -52,8 +60,11 @@ def started(
             return line
 
         try:
-            names = json.loads(answer())
-            yield {name: lambda name=name: float(asked(name)) for name in names}
+            said = json.loads(answer())
+            yield Started(
+                said["versions"],
+                {name: lambda name=name: float(asked(name)) for name in said["subjects"]},
+            )
         finally:
             process.stdin.close()
             process.wait(timeout=60)

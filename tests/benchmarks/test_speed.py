@@ -28,6 +28,7 @@ from kd_trainer import distiller, examples, teacher
 ADAPTER = """
 import sys
 print("not an answer")
+VERSIONS = "an adapter"
 
 def subjects(student, teacher, batch, method):
     print(student, teacher, file=sys.stderr)
@@ -64,7 +65,9 @@ def test_every_other_round_goes_backwards():
 def test_an_adapter_runs_in_a_process_of_its_own(tmp_path):
     adapter = tmp_path / "adapter.py"
     adapter.write_text(ADAPTER)
-    with processes.started(sys.executable, adapter, "small", "large", 8, "rkd") as subjects:
+    with processes.started(sys.executable, adapter, "small", "large", 8, "rkd") as given:
+        versions, subjects = given
+        assert versions == "an adapter"
         assert list(subjects) == ["one", "two"]
         assert subjects["one"]() == 4.0
         with pytest.raises(RuntimeError, match=r"adapter\.py ended"):

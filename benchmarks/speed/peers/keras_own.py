@@ -9,6 +9,7 @@ from keras import distillation
 from benchmarks.speed.subjects import CLASSES, batch
 from kd_trainer.networks import build
 
+VERSIONS = f"Keras {keras.__version__} on TensorFlow {tf.__version__}."
 # Of ours, what is nearest to what Keras has.
 LOSSES = {
     "soft_logits": lambda: distillation.LogitsDistillation(temperature=4.0),

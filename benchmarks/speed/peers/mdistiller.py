@@ -20,6 +20,7 @@ from mdistiller.engine.cfg import CFG
 from mdistiller.engine.utils import AverageMeter
 from mdistiller.models import cifar_model_dict
 
+VERSIONS = f"mdistiller with PyTorch {torch.__version__}."
 CLASSES = 100
 # Not its KDSVD, which reshapes the maps in the wrong order and has another loss.
 METHODS = {

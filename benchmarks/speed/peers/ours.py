@@ -2,6 +2,8 @@
 
 from benchmarks.speed.subjects import Steps, spec
 
+VERSIONS = "this library"
+
 
 def subjects(student, teacher, batch, method):
     """A step in either precision."""

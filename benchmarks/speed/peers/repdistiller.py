@@ -20,6 +20,7 @@ from helper.loops import train_distill, train_vanilla
 from helper.pretrain import init
 from models import model_dict
 
+VERSIONS = f"RepDistiller with PyTorch {torch.__version__}."
 CLASSES = 100
 # Its name, its loss, and what its README weighs the labels, soft logits and its own loss by.
 METHODS = {

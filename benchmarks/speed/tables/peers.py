@@ -53,21 +53,22 @@ def lines(options: argparse.Namespace) -> list[str]:
 def _rows(options: argparse.Namespace, method: str, batch: int) -> list[str]:
     with ExitStack() as stack:
 
-        def start(python: str, adapter: Path) -> dict:
+        def start(python: str, adapter: Path) -> processes.Started:
             arguments = (options.student, options.teacher, batch, method)
             return stack.enter_context(processes.started(python, adapter, *arguments))
 
-        ours = start(sys.executable, OURS)
-        theirs = {}
-        for adapter in options.peer:
-            theirs |= start(options.python, adapter)
-        rounds = Rounds({**ours, **theirs}, options.rounds)
+        ours = start(sys.executable, OURS).subjects
+        theirs = [start(options.python, adapter) for adapter in options.peer]
+        subjects = {**ours, **{k: v for peer in theirs for k, v in peer.subjects.items()}}
+        rounds = Rounds(subjects, options.rounds)
     names = [f"over {name}" for name in ours]
     rows = [
+        " ".join(peer.versions for peer in theirs if peer.subjects),
+        "",
         f"| {method}, batch {batch} | step, s | {' | '.join(names)} |",
         "|---" * (len(ours) + 2) + "|",
     ]
-    for name in (*ours, *theirs):
+    for name in subjects:
         ratios = " | ".join(str(rounds.ratio(name, own)) for own in ours)
         rows.append(f"| {name} | {rounds.median(name):.3f} | {ratios} |")
     print(*rows, sep="\n", flush=True)
