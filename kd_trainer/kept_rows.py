@@ -28,7 +28,7 @@ class KeptRows:
     def __init__(self, folder: Path, numbers: int, width: int, most: int):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._width, self._most = folder, width, most
-        self.disk_full = self.refused = False
+        self.disk_full = self.refused = self._changed = False
         index = folder / "index.npy"
         self._places = np.load(index) if index.exists() else np.full(numbers, -1, "int32")
         self.count = self._before = int(self._places.max(initial=-1)) + 1
@@ -77,9 +77,12 @@ class KeptRows:
         self.disk_full = written < len(rows)
         self._places[numbers[:written]] = np.arange(self.count, self.count + written)
         self.count += written
+        self._changed |= written > 0
 
     def commit(self) -> None:
-        """Writes the index of what is there."""
+        """Writes the index of what is there, unless it is as it was."""
+        if not self._changed:
+            return
         os.fsync(self._file)
         draft = self._folder / "index.draft"
         try:
@@ -94,6 +97,7 @@ class KeptRows:
             draft.unlink(missing_ok=True)
             return
         os.replace(draft, self._folder / "index.npy")
+        self._changed = False
 
     def close(self) -> None:
         """Commits, and gives back what the file was made longer by."""
