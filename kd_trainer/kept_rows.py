@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kd_trainer.errors import DataError
+
 
 class KeptRows:
     """Float32 rows in a file to which new ones are appended, and an index of them.
@@ -18,6 +20,9 @@ class KeptRows:
       numbers: how many rows there can be; their numbers are below.
       width: of a row.
       most: how many rows to keep; more that are there already stay.
+
+    Raises:
+      DataError: the file is shorter than the rows that the index knows.
 
     Attributes:
       count: how many are there.
@@ -33,6 +38,13 @@ class KeptRows:
         self._places = np.load(index) if index.exists() else np.full(numbers, -1, "int32")
         self.count = self._before = int(self._places.max(initial=-1)) + 1
         self._file = os.open(folder / "rows", os.O_RDWR | os.O_CREAT)
+        if (found := os.fstat(self._file).st_size) < self.bytes:
+            os.close(self._file)
+            raise DataError(
+                f"{folder / 'rows'} has {found:,} bytes, but {index.name} beside it knows rows of "
+                f"{self.bytes:,}: it was cut off or replaced. Delete the folder; its outputs are "
+                "computed again."
+            )
         # A hole until it is written; what an ended process wrote and did not commit is no row.
         os.ftruncate(self._file, self.count * self._row_bytes)
         size = max(self.count, most, 1)

@@ -37,4 +37,5 @@ def inferring(teacher: keras.Model, taps: Iterable[str]) -> keras.Model:
       teacher: a functional model.
       taps: the names.
     """
+    # Of a copy: other views of the teacher read its layers, too, and then nothing is folded.
     return folded(tapped(frozen(teacher), sorted(taps)))

@@ -6,34 +6,10 @@ nothing else.
 
 import argparse
 from pathlib import Path
-from types import ModuleType
 
 from benchmarks.speed import machine
-from benchmarks.speed.tables import (
-    cache,
-    choices,
-    convolutions,
-    examplegen,
-    growth,
-    input_pipeline,
-    methods,
-    overhead,
-    peers,
-    settings,
-)
+from benchmarks.speed.tables import TABLES
 
-TABLES: dict[str, ModuleType] = {
-    "methods": methods,
-    "peers": peers,
-    "cache": cache,
-    "choices": choices,
-    "convolutions": convolutions,
-    "input": input_pipeline,
-    "growth": growth,
-    "overhead": overhead,
-    "examplegen": examplegen,
-    "settings": settings,
-}
 RESULTS = Path(__file__).parents[1] / "results" / "speed"
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.losses.eigenvectors import eigenvectors, leading_eigenvectors
 from kd_trainer.losses.numerics import l2_normalize, of_student, of_teacher, safe_sqrt
 from kd_trainer.losses.shapes import require_equal_channels, require_maps
 
@@ -16,9 +16,6 @@ Tensor = Any
 # for its inverse is a derivative; an eigenvalue below the second times the largest is zero.
 GAP_SQUARED = 1e-10
 NOISE = 1e-6
-# How far a matrix may turn an eigenvector aside; eigh's own are no better.
-RESOLUTION = 1e-6
-_SPARE, _ITERATIONS = 3, 4
 
 
 def kd_svd(
@@ -98,7 +95,7 @@ def right_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tensor]
     """
     matrix, gram = _gram(feature)
     at_rest = ops.stop_gradient(gram)
-    values, basis = _eigenvectors(at_rest)
+    values, basis = eigenvectors(at_rest)
     top, vectors = values[:, None, :count], basis[:, :, :count]
     gaps = top - values[:, :, None]
     inverse = gaps / (ops.square(gaps) + GAP_SQUARED)
@@ -111,10 +108,6 @@ def right_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tensor]
 def leading_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Returns what `right_singular_vectors` does, without a derivative and sooner.
 
-    By orthogonal iteration of a few more vectors than are asked for, and a small eigenproblem in
-    what they span (Golub and Van Loan, "Matrix Computations", sections 8.2.4 and 8.1.4). Where it
-    has not come as near as float32 resolves, all are found as there.
-
     Args:
       feature: `(batch, height, width, channels)`, float32.
       count: how many.
@@ -123,36 +116,8 @@ def leading_singular_vectors(feature: Tensor, count: int) -> tuple[Tensor, Tenso
       As `right_singular_vectors`.
     """
     matrix, gram = _gram(ops.stop_gradient(feature))
-    size, width = gram.shape[-1], count + _SPARE
-    if 4 * width > size:
-        values, basis = _eigenvectors(gram)
-    else:
-        values, basis, near = _iterated(gram, width, count)
-        values, basis = ops.cond(
-            near, lambda: (values, basis), lambda: _leading(_eigenvectors(gram), count)
-        )
-    return _of_gram(matrix, values[:, None, :count], basis[:, :, :count])
-
-
-def _iterated(gram: Tensor, width: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the largest values, their vectors, and whether these are as near as can be."""
-    size = gram.shape[-1]
-    # Where to start from is arbitrary; it must not be at right angles to what is sought.
-    start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, width)))[0]
-    basis = ops.broadcast_to(ops.cast(start, "float32"), (ops.shape(gram)[0], size, width))
-    for _ in range(_ITERATIONS):
-        basis, _ = ops.qr(ops.matmul(gram, ops.matmul(gram, basis)))
-    image = ops.matmul(gram, basis)
-    values, turn = _eigenvectors(ops.matmul(ops.transpose(basis, (0, 2, 1)), image))
-    values, turn = values[:, :count], turn[:, :, :count]
-    vectors = ops.matmul(basis, turn)
-    residual = ops.matmul(image, turn) - vectors * values[:, None, :]
-    return values, vectors, ops.max(ops.abs(residual)) < RESOLUTION
-
-
-def _leading(found: tuple[Tensor, Tensor], count: int) -> tuple[Tensor, Tensor]:
-    values, basis = found
-    return values[:, :count], basis[:, :, :count]
+    values, basis = leading_eigenvectors(gram, count)
+    return _of_gram(matrix, values[:, None], basis)
 
 
 def _gram(feature: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,13 +133,6 @@ def _gram(feature: Tensor) -> tuple[Tensor, Tensor]:
 
 def _is_wide(matrix: Tensor) -> bool:
     return matrix.shape[1] < matrix.shape[2]
-
-
-def _eigenvectors(gram: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns all eigenvalues, the largest first, and their vectors."""
-    # LAPACK fails on what is not finite; the network that diverged shall have a loss of NaN.
-    values, basis = ops.eigh(ops.where(ops.isfinite(gram), gram, 1.0))
-    return ops.flip(values, axis=-1), ops.flip(basis, axis=-1)
 
 
 def _of_gram(matrix: Tensor, top: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:

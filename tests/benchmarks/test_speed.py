@@ -7,21 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.speed import processes, records
+from benchmarks.speed import processes, records, tables
 from benchmarks.speed.paired import Rounds
 from benchmarks.speed.plainly import without
 from benchmarks.speed.subjects import Steps
-from benchmarks.speed.tables import (
-    cache,
-    choices,
-    convolutions,
-    examplegen,
-    growth,
-    input_pipeline,
-    methods,
-    peers,
-    settings,
-)
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import distiller, examples, teacher
 
@@ -77,9 +66,9 @@ def test_an_adapter_runs_in_a_process_of_its_own(tmp_path):
 def test_a_table_of_peers_leaves_out_who_has_no_such_method(tmp_path, monkeypatch):
     adapter = tmp_path / "adapter.py"
     adapter.write_text(ADAPTER.replace("1 / 0", "0.25 * batch"))
-    monkeypatch.setattr(peers, "OURS", adapter)
+    monkeypatch.setattr(tables.peers, "OURS", adapter)
     given = ["--batches", "8", "--rounds", "1", "--methods", "rkd", "none of its own"]
-    found = "\n".join(made(peers, *given))
+    found = "\n".join(made(tables.peers, *given))
     assert "| rkd, batch 8 | step, s | over one | over two |" in found
     assert "| two | 2.000 | 0.50 [0.50-0.50] | 1.00 [1.00-1.00] |" in found
 
@@ -101,23 +90,24 @@ SMALL = ("--teacher", "resnet8", "--student", "resnet8", "--batches", "4", "--ro
 
 
 def test_a_methods_step_is_held_against_its_bound():
-    (row,) = rows(made(methods, *SMALL, "--methods", "kd_svd/crd"))
+    (row,) = rows(made(tables.methods, *SMALL, "--methods", "kd_svd/crd"))
     assert row[:2] == ["kd_svd/crd", "4"]
     step, bound = float(row[2]), float(row[3])
     assert float(row[4].split()[0]) == pytest.approx(step / bound, rel=0.1)
 
 
 def test_a_step_with_kept_outputs_is_held_against_a_plain_one():
-    (row,) = rows(made(cache, *SMALL, "--methods", "soft_logits"))
+    (row,) = rows(made(tables.cache, *SMALL, "--methods", "soft_logits"))
     assert row[:2] == ["soft_logits", "4"]
     assert all(float(cell.split()[0]) > 0 for cell in row[2:])
 
 
 def test_choices_are_held_against_what_was_chosen(monkeypatch):
-    monkeypatch.setattr(choices, "STEPS", 1)
-    monkeypatch.setitem(choices.CHOICES, "XLA (`jit_compile`)", {})  # takes a minute to compile
-    found = rows(made(choices, *SMALL))
-    assert [row[0] for row in found] == list(choices.CHOICES)
+    monkeypatch.setattr(tables.choices, "STEPS", 1)
+    # It takes a minute to compile.
+    monkeypatch.setitem(tables.choices.CHOICES, "XLA (`jit_compile`)", {})
+    found = rows(made(tables.choices, *SMALL))
+    assert [row[0] for row in found] == list(tables.choices.CHOICES)
     assert found[0][3] == "1.00 [1.00-1.00]"
 
 
@@ -129,20 +119,20 @@ def test_what_is_taken_out_comes_back():
 
 
 def test_every_convolution_of_the_student_is_measured():
-    found = rows(made(convolutions, "--student", "resnet8", "--batch", "2", "--rounds", "1"))
+    found = rows(made(tables.convolutions, "--student", "resnet8", "--batch", "2", "--rounds", "1"))
     # Seven of 3x3, of which two of the same shape at each size, and two shortcuts; two precisions.
     assert sum(int(row[1]) for row in found[:-2]) == 2 * 9
     assert all(float(cell) >= 0 for row in found[:-2] for cell in row[4:])
 
 
 def test_input_is_measured_on_records_of_the_real_images():
-    found = rows(made(input_pipeline, "--rounds", "1"))
+    found = rows(made(tables.input_pipeline, "--rounds", "1"))
     assert [row[0] for row in found][:2] == ["read and parse", "crop and flip"]
 
 
 def test_the_plain_dofn_writes_what_examplegen_does(tmp_path):
     ours = records.written(SAMPLE, tmp_path / "ours")
-    examplegen._record_by_record(SAMPLE, tmp_path / "plain")
+    tables.examplegen._record_by_record(SAMPLE, tmp_path / "plain")
     for split in ("train", "test"):
         one, other = (
             examples.load([str(folder / f"Split-{split}" / "*")])
@@ -153,12 +143,12 @@ def test_the_plain_dofn_writes_what_examplegen_does(tmp_path):
 
 
 def test_an_exponent_is_that_of_a_power():
-    assert growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
-    assert math.isnan(growth.exponent([1, 2], [0, 5]))
+    assert tables.growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+    assert math.isnan(tables.growth.exponent([1, 2], [0, 5]))
 
 
 def test_memory_is_that_of_the_process_that_is_measured():
-    lines = made(growth, "--only", "input", "--at", "20000", "40000")
+    lines = made(tables.growth, "--only", "input", "--at", "20000", "40000")
     (row,) = rows(lines)
     small, large = (float(cell.replace(",", "")) for cell in row[4].split(", "))
     assert 20_000 * 3072 / 1e6 < small < large
@@ -166,17 +156,17 @@ def test_memory_is_that_of_the_process_that_is_measured():
 
 def test_a_difference_has_the_interval_of_its_pairs():
     # Of 1, 2 and 3: deviation 1, t = 4.303 with two degrees of freedom.
-    assert settings.difference([11, 22, 33], [10, 20, 30]) == "+2.00 ± 2.48"
+    assert tables.settings.difference([11, 22, 33], [10, 20, 30]) == "+2.00 ± 2.48"
 
 
 @pytest.mark.slow
 def test_settings_are_compared_on_the_same_seeds(monkeypatch):
     for name in ("RECIPE", "TEACHER_RECIPE"):
-        recipe = getattr(settings, name).model_copy(update={"epochs": 1})
-        monkeypatch.setattr(settings, name, recipe)
+        recipe = getattr(tables.settings, name).model_copy(update={"epochs": 1})
+        monkeypatch.setattr(tables.settings, name, recipe)
     given = ["--classes", "2", "--seeds", "0", "1", "--methods", "soft_logits"]
-    found = rows(made(settings, *given))
-    assert [row[1] for row in found] == list(settings.SETTINGS)
+    found = rows(made(tables.settings, *given))
+    assert [row[1] for row in found] == list(tables.settings.SETTINGS)
     assert found[0][4] == "+0.00 ± 0.00"
 
 

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from kd_trainer.errors import DataError
 from kd_trainer.kept_rows import KeptRows
 
 NUMBERS, WIDTH = 100, 3
@@ -81,6 +82,16 @@ def test_a_full_disk_ends_the_keeping_and_nothing_else(tmp_path, monkeypatch):
     assert store.has(np.array([1, 2, 3])).tolist() == [True, False, False]
     store.close()
     np.testing.assert_array_equal(kept(tmp_path)[np.array([1])], rows(1))
+
+
+@pytest.mark.parametrize("left", [0, 20])
+def test_rows_that_were_cut_off_are_not_read_as_zeros(left, tmp_path):
+    store = kept(tmp_path)
+    add(store, 1, 2)
+    store.close()
+    os.truncate(tmp_path / "rows", left)
+    with pytest.raises(DataError, match=f"rows has {left} bytes.* 24: .*Delete the folder"):
+        kept(tmp_path)
 
 
 def test_another_fault_is_not_swallowed(tmp_path, monkeypatch):

@@ -1,1 +1,29 @@
 """The tables: a title, what it can be asked for, and the lines."""
+
+from types import ModuleType
+
+from benchmarks.speed.tables import (
+    cache,
+    choices,
+    convolutions,
+    examplegen,
+    growth,
+    input_pipeline,
+    methods,
+    overhead,
+    peers,
+    settings,
+)
+
+TABLES: dict[str, ModuleType] = {
+    "methods": methods,
+    "peers": peers,
+    "cache": cache,
+    "choices": choices,
+    "convolutions": convolutions,
+    "input": input_pipeline,
+    "growth": growth,
+    "overhead": overhead,
+    "examplegen": examplegen,
+    "settings": settings,
+}

@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from benchmarks.speed import options as shared
 from benchmarks.speed.paired import Rounds, Subject
-from benchmarks.speed.subjects import CLASSES, labels
+from benchmarks.speed.subjects import CLASSES, batch, labels
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.fused import fused
@@ -70,9 +69,7 @@ def _subjects(
         return in_precision(build(network, CLASSES), options.precision)
 
     recipe = Recipe(batch_size=size, precision=options.precision)
-    count = size * STEPS
-    images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    data = Dataset(images, np.arange(count) % CLASSES)
+    data = Dataset(*batch(size * STEPS))
     method, teacher = create({"name": name}), built(options.teacher)
     (stage,) = method.stages(1)
     folder = Path(held.enter_context(tempfile.TemporaryDirectory()))

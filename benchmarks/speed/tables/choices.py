@@ -5,12 +5,11 @@ import time
 from contextlib import nullcontext
 
 import keras
-import numpy as np
 
 from benchmarks.speed import options as shared
 from benchmarks.speed.paired import Rounds, Subject
 from benchmarks.speed.plainly import without
-from benchmarks.speed.subjects import CLASSES
+from benchmarks.speed.subjects import CLASSES, batch
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.methods import create
@@ -65,8 +64,7 @@ def _epoch(
     steps_per_execution: int = 1,
     precision: str = "float32",
 ) -> Subject:
-    images = np.random.default_rng(0).integers(0, 256, (size * STEPS, 32, 32, 3), dtype=np.uint8)
-    data = Dataset(images, np.arange(len(images)) % CLASSES)
+    data = Dataset(*batch(size * STEPS))
     batches = TrainingBatches(data, Recipe(batch_size=size), seed=0)
     teacher, student = (
         in_precision(build(name, CLASSES), precision) for name in (options.teacher, options.student)

@@ -6,7 +6,7 @@ import pytest
 from loss_cases import CASES, loss_and_gradients, slopes
 
 from kd_trainer import losses
-from kd_trainer.losses import singular_values
+from kd_trainer.losses import eigenvectors
 from kd_trainer.losses.singular_values import leading_singular_vectors, right_singular_vectors
 
 
@@ -89,10 +89,22 @@ def test_the_leading_vectors_are_found_by_iteration(shape, monkeypatch) -> None:
     # A mean stands out, as after a ReLU.
     feature = (random.normal(size=shape) + 2).astype("float32")
     values, vectors = right_singular_vectors(feature, 1)
-    monkeypatch.setattr(singular_values, "_leading", None)  # not to be asked for
+    own = eigenvectors.eigenvectors
+
+    def of_what_they_span(gram):
+        assert gram.shape[-1] == 4
+        return own(gram)
+
+    monkeypatch.setattr(eigenvectors, "eigenvectors", of_what_they_span)
     found_values, found = leading_singular_vectors(feature, 1)
     np.testing.assert_allclose(found_values, values, rtol=1e-5)
     np.testing.assert_allclose(found, vectors, atol=1e-4)
+
+
+def test_of_what_is_not_finite_nothing_fails() -> None:
+    feature = np.full((2, 8, 8, 32), np.nan, "float32")
+    values, vectors = leading_singular_vectors(feature, 1)
+    assert (values.shape, vectors.shape) == ((2, 1), (2, 32, 1))
 
 
 def test_leading_vectors_that_hardly_lead_are_found_all_the_same() -> None:
