@@ -8,13 +8,12 @@ to it alone: with the same seed nothing, with another one less and less.
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 
 from kd_trainer.checkpoint import digest
-from kd_trainer.data import Dataset, TrainingBatches
+from kd_trainer.data import Dataset
 from kd_trainer.kept_rows import KeptRows
 from kd_trainer.methods.base import Stage
 from kd_trainer.networks.taps import tap_shapes
@@ -100,23 +99,3 @@ class TeacherCache:
         found = self._teacher.predict_on_batch(images)
         self.seconds += time.perf_counter() - start
         return np.concatenate([np.asarray(found[tap]) for tap in self._taps], axis=1)
-
-
-class TaughtBatches(TrainingBatches):
-    """Batches that bring the teacher's outputs along, as `{"teacher": {tap: outputs}}`."""
-
-    taught = True
-
-    def __init__(self, cache: TeacherCache, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options)
-        self._cache = cache
-
-    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray) -> Any:
-        """Returns labels, indices if asked for, and the teacher's outputs."""
-        targets = super().targets(images, chosen, views)
-        targets = targets if isinstance(targets, dict) else {"label": targets}
-        return {**targets, "teacher": self._cache.outputs(images, chosen, views)}
-
-    def on_epoch_end(self) -> None:
-        """Commits what is new; Keras calls it after each epoch."""
-        self._cache.commit()

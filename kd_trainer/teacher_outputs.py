@@ -10,9 +10,12 @@ from pathlib import Path
 import keras
 
 from kd_trainer.data import Dataset, view_count
+from kd_trainer.fused import fused
 from kd_trainer.kept_rows import KeptRows
+from kd_trainer.methods.base import Stage
 from kd_trainer.recipe import Recipe
-from kd_trainer.teacher_cache import TeacherCache, subject
+from kd_trainer.teacher import inferring
+from kd_trainer.teacher_cache import TeacherCache, can_be_kept, subject
 from kd_trainer.teacher_use import Use
 
 _ELSEWHERE = "another training was adding to them: none were used"
@@ -37,19 +40,24 @@ class TeacherOutputs:
 
     @contextmanager
     def of(
-        self, teacher: keras.Model, dataset: Dataset, recipe: Recipe, epochs: int
+        self, teacher: keras.Model, stage: Stage, dataset: Dataset, recipe: Recipe
     ) -> Iterator[TeacherCache | None]:
         """Gives what is kept of a teacher, to a training that may add to it.
 
         Args:
-          teacher: from uint8 images to `{tap: (batch, width)}` in inference mode.
+          teacher: the teacher.
+          stage: what is trained.
           dataset: what is trained on.
           recipe: gives the views.
-          epochs: how long the training is.
 
         Yields:
-          None where another process is at it: two cannot add to the same file.
+          None where what the stage reads cannot be kept, or another process is at it: two cannot
+          add to the same file.
         """
+        if not can_be_kept(stage, teacher):
+            yield None
+            return
+        teacher = fused(inferring(teacher, stage.teacher_taps))
         key = subject(teacher, dataset, recipe)
         folder = self._directory / key
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +69,7 @@ class TeacherOutputs:
                 yield None
                 return
             os.utime(folder)
-            wanted = 4 * width * len(dataset) * min(views, epochs)
+            wanted = 4 * width * len(dataset) * min(views, stage.epochs)
             most = min(self._room(folder, wanted) // (4 * width), views * len(dataset))
             rows = KeptRows(folder, views * len(dataset), width, most)
             cache = TeacherCache(rows, teacher, views)

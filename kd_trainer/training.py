@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,7 +15,6 @@ from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.distributed_data import fit_data
 from kd_trainer.errors import ConfigError
-from kd_trainer.fused import fused
 from kd_trainer.methods.base import Method, Setting, Stage
 from kd_trainer.metrics import top_k_accuracy
 from kd_trainer.networks import build
@@ -23,8 +22,8 @@ from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.precision import in_precision, plain
 from kd_trainer.recipe import Recipe
 from kd_trainer.schedules import learning_rate
-from kd_trainer.teacher import inferring
-from kd_trainer.teacher_cache import TaughtBatches, can_be_kept
+from kd_trainer.shared_teacher import SharedTeacher
+from kd_trainer.taught_batches import TaughtBatches
 from kd_trainer.teacher_outputs import TeacherOutputs
 
 _EVAL_BATCH = 250
@@ -43,7 +42,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     teacher: keras.Model | None = None,
     adapters: Mapping[str, keras.Layer] | None = None,
-    teacher_outputs: TeacherOutputs | None = None,
+    teacher_outputs: TeacherOutputs | SharedTeacher | None = None,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
@@ -61,7 +60,7 @@ def train(
       checkpoint: where the state is kept while training; what is there is gone on from.
       teacher: as `Distiller` takes it.
       adapters: as `Distiller` takes them.
-      teacher_outputs: where the teacher's are kept and taken from, if what a stage reads can be.
+      teacher_outputs: where the teacher's are had from, for stages of which that can be.
 
     Returns:
       The history: a row an epoch.
@@ -152,16 +151,15 @@ def _batches(
     order: tuple[Dataset, Recipe, int, int, bool],
     stage: Stage,
     teacher: keras.Model | None,
-    outputs: TeacherOutputs | None,
+    outputs: TeacherOutputs | SharedTeacher | None,
 ) -> Iterator[TrainingBatches]:
-    """Gives a stage's batches, with the teacher's outputs if they are kept."""
-    if outputs is None or teacher is None or not can_be_kept(stage, teacher):
+    """Gives a stage's batches, with the teacher's outputs if these are had from elsewhere."""
+    if outputs is None or teacher is None:
         yield TrainingBatches(*order)
         return
     dataset, recipe, *_ = order
-    inferred = fused(inferring(teacher, stage.teacher_taps))
-    with outputs.of(inferred, dataset, recipe, stage.epochs) as cache:
-        yield TaughtBatches(cache, *order) if cache else TrainingBatches(*order)
+    with outputs.of(teacher, stage, dataset, recipe) as source:
+        yield TaughtBatches(source, *order) if source else TrainingBatches(*order)
 
 
 def _keep_state(
@@ -232,22 +230,53 @@ def distil(
     """
     distribution.check(recipe.distribution, method)
     with distribution.scope(recipe.distribution):
-        keras.utils.set_random_seed(seed)
-        student = in_precision(build(student_name, num_classes), recipe.precision)
-        network, in_teachers_place = method.networks(
-            student, in_precision(teacher, recipe.precision)
-        )
-        history = train(
-            network,
-            method.stages(recipe.epochs),
-            recipe,
-            seed=seed,
-            train_set=train_set,
-            teacher=in_teachers_place,
-            adapters=fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels),
-            **data,
-        )
+        ready = prepared(teacher, student_name, method, num_classes, recipe, seed, train_set)
+        network, history = ready.trained(recipe, seed, train_set=train_set, **data)
     return plain(network, recipe), history
+
+
+class Prepared(NamedTuple):
+    """A student before its training.
+
+    Attributes:
+      network: what is trained.
+      teacher: what stands in the teacher's place.
+      adapters: the method's.
+      stages: the method's.
+    """
+
+    network: keras.Model
+    teacher: keras.Model
+    adapters: Mapping[str, keras.Layer]
+    stages: Sequence[Stage]
+
+    def trained(
+        self, recipe: Recipe, seed: int, **data: Any
+    ) -> tuple[keras.Model, list[dict[str, Any]]]:
+        """Trains the network in place, as `train` does, and returns it and the history."""
+        given = {"teacher": self.teacher, "adapters": self.adapters}
+        return self.network, train(self.network, self.stages, recipe, seed=seed, **given, **data)
+
+
+def prepared(
+    teacher: keras.Model,
+    student_name: str,
+    method: Method,
+    num_classes: int,
+    recipe: Recipe,
+    seed: int,
+    train_set: Dataset,
+) -> Prepared:
+    """Builds what `distil` trains.
+
+    Raises:
+      ConfigError: as `distil`.
+    """
+    keras.utils.set_random_seed(seed)
+    student = in_precision(build(student_name, num_classes), recipe.precision)
+    network, in_teachers_place = method.networks(student, in_precision(teacher, recipe.precision))
+    adapters = fit_taps(in_teachers_place, network, method, recipe.epochs, train_set.labels)
+    return Prepared(network, in_teachers_place, adapters, method.stages(recipe.epochs))
 
 
 def fit_taps(

@@ -10,9 +10,10 @@ from kd_helpers import sharpen, tiny, tiny_data
 
 from kd_trainer import training
 from kd_trainer.methods import METHODS, create, method_class
+from kd_trainer.methods.base import Stage
 from kd_trainer.networks import NETWORKS
+from kd_trainer.networks.taps import tapped
 from kd_trainer.recipe import Recipe
-from kd_trainer.teacher import inferring
 from kd_trainer.teacher_cache import can_be_kept
 from kd_trainer.teacher_outputs import TeacherOutputs
 
@@ -106,24 +107,26 @@ def test_another_teacher_has_outputs_of_its_own(distil, outputs):
     assert other.found == one.found
 
 
-def ask(outputs, teacher=None, epochs=1):
+def ask(outputs, teacher):
     """Asks of four images; returns the logits."""
     data = tiny_data(24)
     chosen, views = np.arange(4), np.array([0, 3, 17, 5])
-    with outputs.of(teacher or inferring(tiny(), ["logits"]), data, RECIPE, epochs) as cache:
-        return cache and cache.outputs(data.images[:4], chosen, views)["logits"]
+    stage = Stage("distil", 1, teacher_taps=("logits",))
+    with outputs.of(teacher, stage, data, RECIPE) as cache:
+        return cache.outputs(data.images[:4], chosen, views)["logits"]
 
 
 def test_what_is_kept_is_what_the_teacher_says(outputs, asked):
-    teacher = inferring(tiny(), ["logits"])
+    teacher = tiny()
     first, second = ask(outputs, teacher), ask(outputs, teacher)
     assert len(asked) == 1
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_allclose(first, teacher(tiny_data(24).images[:4])["logits"], rtol=1e-5)
+    said = tapped(teacher, ["logits"])(tiny_data(24).images[:4])["logits"]
+    np.testing.assert_allclose(first, said, rtol=1e-5)
 
 
 def test_the_least_recently_used_make_room(tmp_path):
-    first, *others = (inferring(tiny(), ["logits"]) for _ in range(3))
+    first, *others = (tiny() for _ in range(3))
     ask(outputs := TeacherOutputs(tmp_path, gigabytes=1), first)
     folder = tmp_path / outputs.uses[0].key
     os.utime(folder, (0, 0))

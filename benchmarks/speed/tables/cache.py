@@ -13,14 +13,12 @@ from benchmarks.speed.paired import Rounds, Subject
 from benchmarks.speed.subjects import CLASSES, batch, labels
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
-from kd_trainer.fused import fused
 from kd_trainer.methods import create
 from kd_trainer.methods.base import Stage
 from kd_trainer.networks import build
 from kd_trainer.precision import in_precision
 from kd_trainer.recipe import Recipe
-from kd_trainer.teacher import inferring
-from kd_trainer.teacher_cache import TaughtBatches
+from kd_trainer.taught_batches import TaughtBatches
 from kd_trainer.teacher_outputs import TeacherOutputs
 from kd_trainer.training import fit_taps
 
@@ -73,8 +71,7 @@ def _subjects(
     method, teacher = create({"name": name}), built(options.teacher)
     (stage,) = method.stages(1)
     folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
-    inferred = fused(inferring(teacher, stage.teacher_taps))
-    cache = held.enter_context(TeacherOutputs(folder, 1).of(inferred, data, recipe, 1))
+    cache = held.enter_context(TeacherOutputs(folder, 1).of(teacher, stage, data, recipe))
 
     def epoch(stage: Stage, kept: bool) -> Subject:
         student = built(options.student)

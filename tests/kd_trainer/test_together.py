@@ -1,0 +1,98 @@
+"""Students that are taught together are those that are taught one by one."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from kd_helpers import sharpen, tiny, tiny_data
+
+from kd_trainer import training
+from kd_trainer.methods import METHODS, create
+from kd_trainer.networks import NETWORKS
+from kd_trainer.recipe import Recipe
+from kd_trainer.shared_teacher import Classroom, can_be_shared
+from kd_trainer.together import Student, distil_together
+
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05, crop_padding=1)
+# Logits, features, two stages of which one has no teacher, images' numbers, bounded gradients.
+SPECS = ("soft_logits", "attention_transfer", "fitnet", "crd", "kd_svd")
+
+
+@pytest.fixture
+def teacher(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "tiny", ("kd_helpers:tiny", {"stages": 3}))
+    keras.utils.set_random_seed(7)
+    return sharpen(tiny(name="teacher", stages=3))
+
+
+def method(name):
+    options = {"crd": {"negatives": 4}}.get(name, {})
+    return create({"name": name, **options})
+
+
+def together(teacher, specs, recipe=RECIPE, **data):
+    students = {
+        name: Student("tiny", spec, {"name": name, **data.get(name, {})})
+        for name, spec in specs.items()
+    }
+    return distil_together(teacher, students, 5, recipe, 3, tiny_data(24), tiny_data(10))
+
+
+def without_seconds(history):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+def test_each_is_what_it_is_alone(teacher, tmp_path):
+    data = {name: {"log_dir": tmp_path / name} for name in SPECS}
+    found = together(teacher, {name: method(name) for name in SPECS}, **data)
+    for name in SPECS:
+        alone, expected = training.distil(
+            teacher,
+            "tiny",
+            method(name),
+            5,
+            RECIPE,
+            3,
+            train_set=tiny_data(24),
+            eval_set=tiny_data(10),
+            name=name,
+        )
+        student, history = found[name].result()
+        assert [row["stage"] for row in history] == [row["stage"] for row in expected]
+        for row, other in zip(*map(without_seconds, (history, expected)), strict=True):
+            assert row == pytest.approx(other, rel=1e-3, abs=1e-5)
+        for weight, other in zip(student.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_allclose(weight, other, rtol=1e-2, atol=1e-4)
+        written = json.loads((tmp_path / name / "history.json").read_text())
+        assert len(written) == len(history)
+
+
+def test_the_teacher_runs_once_a_batch(teacher, monkeypatch):
+    rooms = []
+    original = Classroom.__init__
+
+    def kept(self, *arguments):
+        rooms.append(self)
+        original(self, *arguments)
+
+    monkeypatch.setattr(Classroom, "__init__", kept)
+    names = ("soft_logits", "attention_transfer", "rkd")
+    for future in together(teacher, {name: method(name) for name in names}).values():
+        future.result()
+    (room,) = rooms
+    assert room.passes == RECIPE.epochs * 24 // RECIPE.batch_size
+
+
+def test_one_that_diverges_does_not_end_the_others(teacher):
+    wild = create({"name": "soft_logits", "distillation_weight": 1e38})
+    found = together(teacher, {"wild": wild, "tame": method("soft_logits")})
+    with pytest.raises(FloatingPointError, match="not finite"):
+        found["wild"].result()
+    _, history = found["tame"].result()
+    assert len(history) == RECIPE.epochs
+
+
+def test_who_can_be_taught_together():
+    alone = {name for name in METHODS if not can_be_shared(create({"name": name}).stages(10))}
+    assert alone == {"dml", "jacobian_matching", "overhaul"}
