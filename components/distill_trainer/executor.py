@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tfx.dsl.components.base import base_executor
-from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.types import Artifact
 
-from components.artifacts import DistillationSummary, KeptTeacherOutputs
+from components.artifacts import KeptTeacherOutputs
 from kd_trainer.teacher_use import Use
 
 Artifacts = dict[str, list[Artifact]]
@@ -32,12 +31,10 @@ class Executor(base_executor.BaseExecutor):
           FloatingPointError: the loss is not finite.
         """
         # TensorFlow is loaded where it is needed: the component's definition is not.
+        from components.distill_trainer import inputs as given
+        from components.distill_trainer import results
         from kd_trainer import distribution, methods, training
-        from kd_trainer import examples as reader
         from kd_trainer.checkpoint import Checkpoint, digest
-        from kd_trainer.export import export, load
-        from kd_trainer.labels import class_names
-        from kd_trainer.networks import build
         from kd_trainer.recipe import Recipe
         from kd_trainer.teacher_outputs import TeacherOutputs
 
@@ -45,37 +42,24 @@ class Executor(base_executor.BaseExecutor):
         config = {**json.loads(exec_properties["config"]), "method": method}
         recipe = Recipe.model_validate(config["recipe"])
         distribution.join(recipe.distribution)
-        (examples,) = input_dict["examples"]
         (model,), (model_run,) = output_dict["model"], output_dict["model_run"]
-        splits = {
-            split: reader.load([f"{artifact_utils.get_split_uri([examples], split)}/*"])
-            for split in artifact_utils.decode_split_names(examples.split_names)
-        }
-        schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
-        classes = reader.num_classes(schema)
-        teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
+        inputs = given.read(input_dict)
         checkpoint = Checkpoint(
             Path(exec_properties["checkpoint_dir"]),
-            digest(
-                config,
-                exec_properties["code_fingerprint"],
-                classes,
-                *(array for name in sorted(splits) for array in splits[name].arrays),
-                *teacher.get_weights(),
-            ),
+            digest(config, exec_properties["code_fingerprint"], inputs.classes, *inputs.arrays),
         )
         outputs = None
         if gigabytes := exec_properties["teacher_cache_gigabytes"]:
             outputs = TeacherOutputs(Path(exec_properties["teacher_cache_dir"]), gigabytes)
         student, history = training.distil(
-            teacher,
+            inputs.teacher,
             config["student"],
             methods.create(method),
-            classes,
+            inputs.classes,
             recipe,
             config["seed"],
-            train_set=splits["train"],
-            eval_set=splits.get("eval"),
+            train_set=inputs.splits["train"],
+            eval_set=inputs.splits.get("eval"),
             name="student",
             log_dir=Path(model_run.uri),
             checkpoint=checkpoint,
@@ -83,29 +67,7 @@ class Executor(base_executor.BaseExecutor):
         )
         if not distribution.is_chief(recipe.distribution):
             return
-        export(student, path_utils.serving_model_dir(model.uri), class_names(classes))
-
-        (summary,) = output_dict["summary"]
-        networks = {"teacher": teacher, "student": student}
-        document = {
-            **config,
-            "networks": {name: network.name for name, network in networks.items()},
-            "test": {
-                name: training.accuracy(network, splits["test"])
-                for name, network in networks.items()
-            },
-            "parameters": {
-                # A method may export another network than the one that the baseline is.
-                "baseline": training.parameters(build(config["student"], classes)),
-                **{name: training.parameters(network) for name, network in networks.items()},
-            },
-            "seconds": round(sum(row["seconds"] for row in history), 1),
-        }
-        path = Path(summary.uri) / DistillationSummary.FILE_NAME
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=1))
-        model.set_string_custom_property("method", methods.label(method))
-        model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])
+        results.write(inputs, config, student, history, model, *output_dict["summary"])
         if outputs is not None:
             (artifact,) = output_dict["teacher_outputs"]
             _record(outputs.uses, artifact)

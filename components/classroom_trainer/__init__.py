@@ -1,0 +1,1 @@
+"""Distils a teacher into a student."""

@@ -1,0 +1,41 @@
+"""What a distillation is given, read from its artifacts."""
+
+from typing import Any, NamedTuple
+
+import keras
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils
+
+from kd_trainer import examples as reader
+from kd_trainer.data import Dataset
+from kd_trainer.export import load
+
+
+class Inputs(NamedTuple):
+    """Splits by name, number of classes, the teacher."""
+
+    splits: dict[str, Dataset]
+    classes: int
+    teacher: keras.Model
+
+    @property
+    def arrays(self) -> list[Any]:
+        """All numbers that a training rests on."""
+        splits = [array for name in sorted(self.splits) for array in self.splits[name].arrays]
+        return [*splits, *self.teacher.get_weights()]
+
+
+def read(input_dict: dict[str, list[Artifact]]) -> Inputs:
+    """Reads `examples`, `schema` and `teacher`.
+
+    Raises:
+      DataError: a split is empty, or the schema has no domain for the label.
+    """
+    (examples,) = input_dict["examples"]
+    splits = {
+        split: reader.load([f"{artifact_utils.get_split_uri([examples], split)}/*"])
+        for split in artifact_utils.decode_split_names(examples.split_names)
+    }
+    schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
+    teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
+    return Inputs(splits, reader.num_classes(schema), teacher)

@@ -1,0 +1,1 @@
+"""Says which of several methods did best, and what is chance."""
