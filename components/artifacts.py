@@ -65,3 +65,13 @@ class ReportPage(Artifact):
 
     TYPE_NAME = "components.ReportPage"
     FILE_NAME = "report.html"
+
+
+class ComparisonTable(Artifact):
+    """A comparison of methods: the table as CSV, Markdown and a page, and the curves."""
+
+    TYPE_NAME = "components.ComparisonTable"
+    CSV_NAME = "leaderboard.csv"
+    MARKDOWN_NAME = "leaderboard.md"
+    PAGE_NAME = "leaderboard.html"
+    CURVES_NAME = "curves.svg"

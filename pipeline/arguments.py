@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_to = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_run(add_to)
+    _add_compare(add_to)
     _add_methods(add_to)
     _add_readers(add_to)
     _add_predict(add_to)
@@ -39,27 +40,7 @@ def _add_run(add_to: _Commands) -> None:
         epilog=_EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument("--preset", default="quick", help="what to start from (default: quick)")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a key, such as method.name=fitnet; may be given many times",
-    )
-    run.add_argument(
-        "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
-    )
-    run.add_argument(
-        "--beam",
-        action="append",
-        default=[],
-        metavar="OPTION",
-        help="an option of Beam, such as runner=FlinkRunner, for the components that run on it; "
-        "may be given many times",
-    )
-    _add_workdir(run, "where everything is written")
-    _add_metadata(run)
+    _add_configuration(run)
     run.add_argument(
         "--rebaseline",
         action="store_true",
@@ -71,6 +52,50 @@ def _add_run(add_to: _Commands) -> None:
         help="check everything, print the resolved configuration and the graph, run nothing",
     )
     run.set_defaults(command=commands.run)
+
+
+def _add_compare(add_to: _Commands) -> None:
+    compare = add_to.add_parser(
+        "compare",
+        help="compare methods over several seeds",
+        description="Trains one teacher, and a student by each method and seed; writes the table, "
+        "the curves and a page. What an earlier comparison in the workdir did already is reused.",
+    )
+    _add_configuration(compare)
+    compare.add_argument(
+        "--methods",
+        metavar="NAMES",
+        help="names with commas between, each NAME or NAME/PRESET (default: all)",
+    )
+    compare.add_argument(
+        "--trials", type=int, metavar="N", help="trainings of each, a seed each (default: 5)"
+    )
+    compare.set_defaults(command=commands.compare)
+
+
+def _add_configuration(command: argparse.ArgumentParser) -> None:
+    """Adds what a run is made of."""
+    command.add_argument("--preset", default="quick", help="what to start from (default: quick)")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, such as method.name=fitnet; may be given many times",
+    )
+    command.add_argument(
+        "--data", metavar="PATH", help="an archive or folder of CIFAR-100 (default: the sample)"
+    )
+    command.add_argument(
+        "--beam",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="an option of Beam, such as runner=FlinkRunner, for the components that run on it; "
+        "may be given many times",
+    )
+    _add_workdir(command, "where everything is written")
+    _add_metadata(command)
 
 
 def _add_methods(add_to: _Commands) -> None:

@@ -13,23 +13,43 @@ from pipeline import run_command
 
 if TYPE_CHECKING:
     from ml_metadata import metadata_store
+    from ml_metadata.proto import metadata_store_pb2
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the pipeline, or checks that it could run."""
-    from pipeline import store
+    overrides = _overrides(options)
+    if options.rebaseline:
+        overrides.append("gate.rebaseline=true")
+    command = run_command.dry_run if options.dry_run else run_command.run
+    return command(options.preset, overrides, options.workdir, _connection(options))
 
+
+def compare(options: argparse.Namespace) -> int:
+    """Compares methods."""
+    from pipeline import compare_command
+
+    overrides = _overrides(options)
+    for key in ("methods", "trials"):
+        if (value := getattr(options, key)) is not None:
+            overrides.append(f"compare.{key}={value}")
+    return compare_command.compare(options.preset, overrides, options.workdir, _connection(options))
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
     overrides = list(options.set)
     if options.data is not None:
         overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
     if options.beam:
         listed = yaml.safe_dump(options.beam, default_flow_style=True, width=float("inf"))
         overrides.append(f"beam.options={listed.rstrip()}")
-    if options.rebaseline:
-        overrides.append("gate.rebaseline=true")
-    command = run_command.dry_run if options.dry_run else run_command.run
-    metadata = store.connect(options.metadata) if options.metadata else None
-    return command(options.preset, overrides, options.workdir, metadata)
+    return overrides
+
+
+def _connection(options: argparse.Namespace) -> "metadata_store_pb2.ConnectionConfig | None":
+    from pipeline import store
+
+    return store.connect(options.metadata) if options.metadata else None
 
 
 def methods(options: argparse.Namespace) -> int:

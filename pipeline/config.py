@@ -143,6 +143,29 @@ class PushConfig(_Section):
         return formats
 
 
+class CompareConfig(_Section):
+    """What `tfx-distill compare` compares; a run does not look at it."""
+
+    methods: Literal["all"] | list[str] = Field(
+        "all", description="names, or NAME/PRESET; all: every method at its default preset"
+    )
+    trials: int = Field(5, ge=1, description="trainings of each, with seeds from `seed` on")
+    share_teacher: Literal["auto", "no"] = Field(
+        "auto", description="auto: students of one seed train at once, on one pass of the teacher"
+    )
+    push_best: bool = Field(
+        False, description="the best one goes through the gate, and into service"
+    )
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _listed(cls, methods: Any) -> Any:
+        names = methods.split(",") if isinstance(methods, str) and methods != "all" else methods
+        if isinstance(names, list) and (not names or len(set(names)) < len(names)):
+            raise ConfigError(f"found {names}, expected different methods, at least one.")
+        return names
+
+
 class RunConfig(_Section):
     """A run."""
 
@@ -157,6 +180,7 @@ class RunConfig(_Section):
     recipe: Recipe
     gate: GateConfig
     push: PushConfig = PushConfig()
+    compare: CompareConfig = CompareConfig()
     beam: BeamConfig = BeamConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
 

@@ -125,6 +125,7 @@ def make(
     source: str,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
     command: Sequence[str] = (),
+    specs: Sequence[Any] = (),
 ) -> Plan:
     """Checks a run against its data and its networks.
 
@@ -134,6 +135,7 @@ def make(
       source: what `locate` gave.
       metadata: how ML Metadata is reached; None is a SQLite file in the workdir.
       command: what `run_record.command` gave.
+      specs: resolved specifications of other methods that will train, too.
 
     Raises:
       ConfigError: the schema is missing, the batch is larger than the training split, a training
@@ -149,6 +151,9 @@ def make(
     counts = {name: len(split) for name, split in splits.items()}
     check_batches(config, counts["train"])
     own = check_networks(config, workdir, schema, splits["train"])
+    for spec in specs:
+        other = config.model_copy(update={"method": spec})
+        check_networks(other, workdir, schema, splits["train"])
     return Plan(
         config=config,
         workdir=workdir,

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from ml_metadata.proto import metadata_store_pb2
@@ -20,6 +21,9 @@ from pipeline import plan as run_plan
 from pipeline import run_record, store
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
+
+if TYPE_CHECKING:
+    from tfx.orchestration.pipeline import Pipeline
 
 PUSHED, FAILED, BAD_USAGE, REFUSED = 0, 1, 2, 3
 
@@ -46,7 +50,7 @@ def run(
       UserError: bad usage, configuration or data, found before anything ran.
     """
     workdir = workdir.absolute()
-    config = _load(preset, overrides, workdir, metadata)
+    config = load(preset, overrides, workdir, metadata)
     command = run_record.command(preset, overrides, workdir, metadata)
     with run_workdir.in_use(workdir):
         source = run_plan.locate(config, workdir)
@@ -58,7 +62,7 @@ def run(
             console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
             with open(log, "a") as file:
                 # What one needs to know to read the rest of it.
-                file.write(f"{yaml.safe_dump(origin.libraries())}\n{_document(config)}\n")
+                file.write(f"{yaml.safe_dump(origin.libraries())}\n{document(config)}\n")
             return _execute(plan, console, log)
 
 
@@ -80,7 +84,7 @@ def dry_run(
       UserError: as `run`.
     """
     workdir = workdir.absolute()
-    config = _load(preset, overrides, workdir, metadata)
+    config = load(preset, overrides, workdir, metadata)
     command = run_record.command(preset, overrides, workdir, metadata)
     source = run_plan.locate(config, workdir)
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")) as terminal:
@@ -88,17 +92,28 @@ def dry_run(
         plan = run_plan.make(config, workdir, source, metadata, command)
         _print_head(console, plan)
         _print_graph(console, plan)
-        document = escape(_document(config))
-        console.print(f"\nThe resolved configuration:\n\n{document}", highlight=False)
+        resolved = escape(document(config))
+        console.print(f"\nThe resolved configuration:\n\n{resolved}", highlight=False)
     return PUSHED
 
 
-def _load(
+def load(
     preset: str,
     overrides: Sequence[str],
     workdir: Path,
     metadata: metadata_store_pb2.ConnectionConfig | None,
 ) -> run_config.RunConfig:
+    """Loads the configuration, and looks whether workdir and ML Metadata can be written to.
+
+    Args:
+      preset: the preset's name.
+      overrides: `key=value` each.
+      workdir: absolute.
+      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+
+    Raises:
+      UserError: one is wrong.
+    """
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
         config = run_config.load(preset, overrides)
     run_workdir.check_writable(workdir)
@@ -106,24 +121,48 @@ def _load(
     return config
 
 
-def _document(config: run_config.RunConfig) -> str:
+def document(config: run_config.RunConfig) -> str:
+    """Returns the resolved configuration as YAML."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
 def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
     # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
+    from pipeline import graph, outcome
+    from pipeline.display import show_outcome
+
+    plan.keep_inputs()
+    start = time.perf_counter()
+    run_id = carry_out(graph.create_pipeline(plan), console, log)
+    if run_id is None:
+        return FAILED
+    result = outcome.read(plan, run_id)
+    show_outcome(console, result)
+    console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
+    return PUSHED if result.pushed_to else REFUSED
+
+
+def carry_out(pipeline: "Pipeline", console: Console, log: Path) -> str | None:
+    """Runs a pipeline on this machine and shows how it goes.
+
+    Args:
+      pipeline: the pipeline.
+      console: where to.
+      log: where the whole story is.
+
+    Returns:
+      The run's id; None if it failed, which the console was told.
+    """
     from kd_trainer import progress
-    from pipeline import graph, local_runner, outcome
-    from pipeline.display import RunDisplay, show_outcome
+    from pipeline import local_runner
+    from pipeline.display import RunDisplay
 
     # absl, in Beam's executors, parses what it finds here and refuses our own flags.
     sys.argv = sys.argv[:1]
-    plan.keep_inputs()
     display = RunDisplay(console)
     unsubscribe = progress.subscribe(display.on_training)
-    start = time.perf_counter()
     try:
-        local_runner.run(graph.create_pipeline(plan), display.on_node)
+        local_runner.run(pipeline, display.on_node)
     except Exception as error:
         display.close()
         traceback.print_exc()  # into the log
@@ -138,14 +177,11 @@ def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
             soft_wrap=True,
         )
         console.print(f"The whole story is in {escape(str(log))}", highlight=False, soft_wrap=True)
-        return FAILED
+        return None
     finally:
         display.close()
         unsubscribe()
-    result = outcome.read(plan, display.run_id)
-    show_outcome(console, result)
-    console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
-    return PUSHED if result.pushed_to else REFUSED
+    return display.run_id
 
 
 def _print_head(console: Console, plan: run_plan.Plan) -> None:

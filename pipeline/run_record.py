@@ -21,6 +21,7 @@ def command(
     overrides: Sequence[str],
     workdir: Path,
     metadata: metadata_store_pb2.ConnectionConfig | None,
+    verb: str = "run",
 ) -> list[str]:
     """Returns the command line, in words, as it can be typed in any folder; without a password.
 
@@ -29,10 +30,11 @@ def command(
       overrides: `key=value` each, of which `pipeline.config.load` made the configuration.
       workdir: absolute.
       metadata: where ML Metadata is, if that was asked for.
+      verb: the command.
     """
     sets = [word for override in overrides for word in ("--set", _typed(override))]
     where = ["--metadata", store.name(metadata)] if metadata else []
-    return ["tfx-distill", "run", "--preset", preset, *sets, "--workdir", str(workdir), *where]
+    return ["tfx-distill", verb, "--preset", preset, *sets, "--workdir", str(workdir), *where]
 
 
 def document(config: RunConfig, command: Sequence[str]) -> dict[str, Any]:

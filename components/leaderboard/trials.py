@@ -85,7 +85,7 @@ class Row:
     def curve(self) -> list[float | None]:
         """Mean accuracy of each epoch over the trials; None where one has none."""
         return [
-            None if None in epoch else statistics.mean(epoch)  # type: ignore[type-var]
+            None if None in epoch else statistics.mean(epoch)
             for epoch in zip(*(trial.curve for trial in self.trials), strict=True)
         ]
 

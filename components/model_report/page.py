@@ -17,7 +17,7 @@ from components.model_report.verdict import fold
 CONFUSIONS = 20
 IMAGES = 24
 
-_TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(run: Run, run_id: str) -> str:
@@ -31,7 +31,7 @@ def render(run: Run, run_id: str) -> str:
       HTML that needs no other file.
     """
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,14 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import tensorflow_model_analysis as tfma
 
 from components.decision import Bound
-from components.student_gate.rules import SUPERCLASS, Rule
-
-Slice = tuple[tuple[str, Any], ...]
+from components.evaluation import metrics
+from components.student_gate.rules import Rule
 
 
 def read(
@@ -32,7 +30,7 @@ def read(
         key = tfma.slicer.deserialize_slice_key(failed_slice.slice_key)
         for failure in failed_slice.failures:
             failures[key, failure.metric_key.name].append(failure.metric_threshold)
-    student, reference = _metrics(evaluation, "candidate"), _metrics(evaluation, "baseline")
+    student, reference = metrics(evaluation, "candidate"), metrics(evaluation, "baseline")
     bounds = []
     for rule, bound in rules.items():
         for key in sorted(student):
@@ -65,16 +63,3 @@ def read(
             f"{', '.join(rule.name for rule in rules) or '(none)'}. It says:\n{validation}"
         )
     return bounds
-
-
-def _metrics(evaluation: str, model_name: str) -> dict[Slice, dict[str, float]]:
-    result: Any = tfma.load_eval_result(evaluation, model_name=model_name)
-    return {
-        key: {
-            name: value["doubleValue"]
-            for name, value in metrics[""][""].items()
-            if "doubleValue" in value
-        }
-        for key, metrics in result.slicing_metrics
-        if not key or key[0][0] == SUPERCLASS
-    }

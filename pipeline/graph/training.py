@@ -1,7 +1,8 @@
 """The nodes that train: teacher, baseline, student."""
 
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from tfx.components import Trainer
 from tfx.dsl.components.base.base_node import BaseNode
@@ -33,28 +34,44 @@ class TrainingNodes(NamedTuple):
 
 def training_nodes(plan: Plan, data: DataNodes) -> TrainingNodes:
     """Returns the nodes; the teacher is trained, or imported if it is the user's own."""
+    baseline = baseline_node(plan, data, "Trainer.baseline", plan.config.seed)
+    teacher = teacher_node(plan, data)
+    method = plan.inputs["method"], plan.inputs["method_preset"]
+    distill_trainer = distill_node(
+        teacher, plan, data, "DistillTrainer", *method, plan.method_modules, plan.config.seed
+    )
+    return TrainingNodes(teacher, baseline, distill_trainer)
+
+
+def teacher_node(plan: Plan, data: DataNodes) -> BaseNode:
+    """Returns what trains the teacher, or imports it if it is the user's own."""
     config = plan.config
-    teacher: BaseNode
     if "teacher" in plan.own:
         teacher = _imported(plan.own["teacher"])
         teacher.add_upstream_node(data.recorder)
-    else:
-        recipe = config.teacher.recipe or config.recipe
-        teacher = _trainer("teacher", str(config.teacher.network), recipe, plan, data)
-    baseline = _trainer("baseline", plan.student, config.recipe, plan, data)
-    return TrainingNodes(teacher, baseline, _distill_trainer(teacher, plan, data))
+        return teacher
+    recipe = config.teacher.recipe or config.recipe
+    network = str(config.teacher.network)
+    return _trainer("Trainer.teacher", network, recipe, config.seed, plan, data)
 
 
-def _trainer(name: str, network: str, recipe: Recipe, plan: Plan, data: DataNodes) -> Trainer:
+def baseline_node(plan: Plan, data: DataNodes, node: str, seed: int) -> Trainer:
+    """Returns what trains the student's network without a teacher."""
+    return _trainer(node, plan.student, plan.config.recipe, seed, plan, data)
+
+
+def _trainer(
+    node: str, network: str, recipe: Recipe, seed: int, plan: Plan, data: DataNodes
+) -> Trainer:
     with_eval = bool(plan.config.data.eval_fraction)
     custom_config = {
-        "name": name,
+        "name": node.removeprefix("Trainer."),
         "network": network,
         "recipe": recipe.model_dump(mode="json"),
-        "seed": plan.config.seed,
+        "seed": seed,
         "validate": with_eval,
         "code_fingerprint": fingerprint.code("kd_trainer.run_fn", networks.module(network)),
-        "checkpoint_dir": plan.checkpoint_dir(f"Trainer.{name}"),
+        "checkpoint_dir": plan.checkpoint_dir(node),
     }
     trainer = Trainer(
         run_fn="kd_trainer.run_fn.run_fn",
@@ -64,36 +81,55 @@ def _trainer(name: str, network: str, recipe: Recipe, plan: Plan, data: DataNode
         # The Trainer must be given eval splits; without one it gets what run_fn then leaves alone.
         eval_args=trainer_pb2.EvalArgs(splits=["eval" if with_eval else "train"]),
         custom_config=custom_config,
-    ).with_id(f"Trainer.{name}")
+    ).with_id(node)
     trainer.add_upstream_node(data.anomaly_gate)
     return trainer
 
 
-def _distill_trainer(teacher: BaseNode, plan: Plan, data: DataNodes) -> DistillTrainer:
-    config = {
-        "student": plan.student,
-        "recipe": plan.config.recipe.model_dump(mode="json"),
-        "seed": plan.config.seed,
-    }
-    code = fingerprint.code(
-        "components.distill_trainer.executor",
-        networks.module(plan.student),
-        *plan.method_modules,
-    )
+def distill_node(
+    teacher: BaseNode,
+    plan: Plan,
+    data: DataNodes,
+    node: str,
+    method: Any,
+    method_preset: Any,
+    method_modules: Sequence[str],
+    seed: int,
+) -> DistillTrainer:
+    """Returns what distils a student.
+
+    Args:
+      teacher: has the teacher's model.
+      plan: the run.
+      data: the data's nodes.
+      node: its id.
+      method: as `DistillTrainer` takes it.
+      method_preset: as `DistillTrainer` takes it.
+      method_modules: the modules of the method.
+      seed: of the training.
+    """
     trainer = DistillTrainer(
         examples=data.examples,
         schema=data.schema,
         teacher=teacher.outputs["model"],
-        config=config,
-        method=plan.inputs["method"],
-        method_preset=plan.inputs["method_preset"],
-        checkpoint_dir=plan.checkpoint_dir("DistillTrainer"),
+        config=student_config(plan, seed),
+        method=method,
+        method_preset=method_preset,
+        checkpoint_dir=plan.checkpoint_dir(node),
         teacher_cache_dir=str(plan.workdir / "teacher_outputs"),
         teacher_cache_gigabytes=plan.config.teacher.cache_gigabytes,
-        code_fingerprint=code,
-    )
+        code_fingerprint=fingerprint.code(
+            "components.distill_trainer.executor", networks.module(plan.student), *method_modules
+        ),
+    ).with_id(node)
     trainer.add_upstream_node(data.anomaly_gate)
     return trainer
+
+
+def student_config(plan: Plan, seed: int) -> dict[str, Any]:
+    """Returns what a distillation is told of the student, as `DistillTrainer` takes it."""
+    recipe = plan.config.recipe.model_dump(mode="json")
+    return {"student": plan.student, "recipe": recipe, "seed": seed}
 
 
 def _imported(own: OwnNetwork) -> Importer:

@@ -1,0 +1,117 @@
+"""The nodes of a comparison: one teacher, and a student of each method and seed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import BaseChannel
+
+from components.classroom_trainer.component import ClassroomTrainer
+from components.gate_evaluator.component import GateEvaluator
+from components.leaderboard.component import Leaderboard, Measured
+from components.leaderboard.trials import BASELINE, TEACHER
+from kd_trainer import methods, networks
+from pipeline import fingerprint
+from pipeline.comparison import ComparisonPlan
+from pipeline.graph.data import DataNodes, data_nodes
+from pipeline.graph.training import baseline_node, distill_node, student_config, teacher_node
+
+
+def create_comparison(plan: ComparisonPlan) -> Pipeline:
+    """Chains the components of a comparison; the table is the output of `Leaderboard`."""
+    data = data_nodes(plan.run)
+    teacher = teacher_node(plan.run, data)
+    nodes: list[BaseNode] = [*(node for node in data if node is not None), teacher]
+    measured: dict[str, Measured] = {}
+    for trial in range(plan.settings.trials):
+        for key, described, trained in _trial(plan, data, teacher, trial, nodes):
+            evaluator = _evaluator(plan, data, key, trained["model"])
+            nodes.append(evaluator)
+            measured[key] = Measured(
+                **described,
+                evaluation=evaluator.outputs["evaluation"],
+                model_run=trained.get("model_run"),
+            )
+    nodes.append(
+        Leaderboard(
+            networks=measured,
+            code_fingerprint=fingerprint.code("components.leaderboard.executor"),
+        )
+    )
+    return Pipeline(
+        pipeline_name=plan.name,
+        pipeline_root=plan.pipeline_root,
+        metadata_connection_config=plan.run.metadata,
+        components=nodes,
+        enable_cache=True,
+        beam_pipeline_args=plan.run.config.beam.arguments,
+    )
+
+
+def _trial(
+    plan: ComparisonPlan, data: DataNodes, teacher: BaseNode, trial: int, nodes: list[BaseNode]
+) -> Iterator[tuple[str, dict[str, Any], Mapping[str, BaseChannel]]]:
+    """Adds what trains the networks of a seed; yields the key, description, outputs of each."""
+    run, seed = plan.run, plan.run.config.seed + trial
+    if not trial:
+        label = run.config.teacher.label
+        yield TEACHER, _described(TEACHER, label, run.config.seed), teacher.outputs
+    baseline = baseline_node(run, data, f"Trainer.{BASELINE}.{trial}", seed)
+    nodes.append(baseline)
+    label = run.config.student.label
+    yield f"{BASELINE}_{trial}", _described(BASELINE, label, seed), baseline.outputs
+    together = plan.together
+    if together:
+        classroom = ClassroomTrainer(
+            examples=data.examples,
+            schema=data.schema,
+            teacher=teacher.outputs["model"],
+            config=student_config(run, seed),
+            methods=together,
+            checkpoint_dir=run.checkpoint_dir(f"ClassroomTrainer.{trial}"),
+            code_fingerprint=fingerprint.code(
+                "components.classroom_trainer.executor",
+                networks.module(run.student),
+                *(module for spec in together.values() for module in methods.modules(spec)),
+            ),
+        ).with_id(f"ClassroomTrainer.{trial}")
+        classroom.add_upstream_node(data.anomaly_gate)
+        nodes.append(classroom)
+    for row, spec in plan.rows.items():
+        if row in together:
+            keys = ("model", "model_run", "summary")
+            trained = {key: classroom.outputs[f"{row}_{key}"] for key in keys}
+        else:
+            node = distill_node(
+                teacher,
+                run,
+                data,
+                f"DistillTrainer.{row}.{trial}",
+                json.dumps(spec),
+                "",
+                methods.modules(spec),
+                seed,
+            )
+            nodes.append(node)
+            trained = node.outputs
+        yield f"{row}_{trial}", _described(row, methods.label(spec), seed), trained
+
+
+def _described(row: str, label: str, seed: int) -> dict[str, Any]:
+    return {"row": row, "label": label, "seed": seed, "published": None}
+
+
+def _evaluator(
+    plan: ComparisonPlan, data: DataNodes, key: str, model: BaseChannel
+) -> GateEvaluator:
+    """Returns what measures a network; compared with itself, for a bound that lets all by."""
+    return GateEvaluator(
+        examples=data.examples,
+        model=model,
+        baseline_model=model,
+        gate='{"min_accuracy": 0}',
+        reference="baseline",
+        code_fingerprint=fingerprint.code("components.gate_evaluator.executor"),
+    ).with_id(f"Evaluator.{key}")
