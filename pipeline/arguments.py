@@ -70,6 +70,11 @@ def _add_compare(add_to: _Commands) -> None:
     compare.add_argument(
         "--trials", type=int, metavar="N", help="trainings of each, a seed each (default: 5)"
     )
+    compare.add_argument(
+        "--push-best",
+        action="store_true",
+        help="send the best student through the gate, and into service",
+    )
     compare.set_defaults(command=commands.compare)
 
 

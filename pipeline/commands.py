@@ -33,6 +33,8 @@ def compare(options: argparse.Namespace) -> int:
     for key in ("methods", "trials"):
         if (value := getattr(options, key)) is not None:
             overrides.append(f"compare.{key}={value}")
+    if options.push_best:
+        overrides.append("compare.push_best=true")
     return compare_command.compare(options.preset, overrides, options.workdir, _connection(options))
 
 

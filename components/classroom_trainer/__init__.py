@@ -1,1 +1,1 @@
-"""Distils a teacher into a student."""
+"""Distils a teacher into several students at once."""

@@ -8,6 +8,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import BaseChannel
 
+from components.best_student.component import BestStudent
 from components.classroom_trainer.component import ClassroomTrainer
 from components.gate_evaluator.component import GateEvaluator
 from components.leaderboard.component import Leaderboard, Measured
@@ -16,7 +17,16 @@ from kd_trainer import methods, networks
 from pipeline import fingerprint
 from pipeline.comparison import ComparisonPlan
 from pipeline.graph.data import DataNodes, data_nodes
-from pipeline.graph.training import baseline_node, distill_node, student_config, teacher_node
+from pipeline.graph.judging import judging_nodes
+from pipeline.graph.service import service_nodes
+from pipeline.graph.training import (
+    Outputs,
+    Trained,
+    baseline_node,
+    distill_node,
+    student_config,
+    teacher_node,
+)
 
 
 def create_comparison(plan: ComparisonPlan) -> Pipeline:
@@ -25,21 +35,24 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
     teacher = teacher_node(plan.run, data)
     nodes: list[BaseNode] = [*(node for node in data if node is not None), teacher]
     measured: dict[str, Measured] = {}
+    outputs: dict[str, Outputs] = {}
     for trial in range(plan.settings.trials):
         for key, described, trained in _trial(plan, data, teacher, trial, nodes):
             evaluator = _evaluator(plan, data, key, trained["model"])
             nodes.append(evaluator)
+            outputs[key] = trained
             measured[key] = Measured(
                 **described,
                 evaluation=evaluator.outputs["evaluation"],
                 model_run=trained.get("model_run"),
             )
-    nodes.append(
-        Leaderboard(
-            networks=measured,
-            code_fingerprint=fingerprint.code("components.leaderboard.executor"),
-        )
+    board = Leaderboard(
+        networks=measured,
+        code_fingerprint=fingerprint.code("components.leaderboard.executor"),
     )
+    nodes.append(board)
+    if plan.settings.push_best:
+        nodes += _into_service(plan, data, teacher, board, outputs)
     return Pipeline(
         pipeline_name=plan.name,
         pipeline_root=plan.pipeline_root,
@@ -52,7 +65,7 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
 
 def _trial(
     plan: ComparisonPlan, data: DataNodes, teacher: BaseNode, trial: int, nodes: list[BaseNode]
-) -> Iterator[tuple[str, dict[str, Any], Mapping[str, BaseChannel]]]:
+) -> Iterator[tuple[str, dict[str, Any], Outputs]]:
     """Adds what trains the networks of a seed; yields the key, description, outputs of each."""
     run, seed = plan.run, plan.run.config.seed + trial
     if not trial:
@@ -97,6 +110,28 @@ def _trial(
             nodes.append(node)
             trained = node.outputs
         yield f"{row}_{trial}", _described(row, methods.label(spec), seed), trained
+
+
+def _into_service(
+    plan: ComparisonPlan,
+    data: DataNodes,
+    teacher: BaseNode,
+    board: Leaderboard,
+    outputs: Mapping[str, Outputs],
+) -> list[BaseNode]:
+    """Returns what sends the best student through the gate of a run."""
+    rows = {f"{row}_{trial}": row for row in plan.rows for trial in range(plan.settings.trials)}
+    best = BestStudent(
+        table=board.outputs["table"],
+        students={key: outputs[key] for key in rows},
+        rows=rows,
+        code_fingerprint=fingerprint.code("components.best_student.executor"),
+    )
+    baseline = outputs[f"{BASELINE}_0"]
+    trained = Trained(teacher.outputs, baseline, best.outputs)
+    judging = judging_nodes(plan.run, data, trained)
+    service = service_nodes(plan.run, data, trained, judging)
+    return [best, *(node for node in (*judging, *service) if node is not None)]
 
 
 def _described(row: str, label: str, seed: int) -> dict[str, Any]:

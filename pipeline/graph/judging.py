@@ -12,7 +12,7 @@ from components.model_profiler.component import ModelProfiler
 from components.student_gate.component import StudentGate
 from pipeline import fingerprint
 from pipeline.graph.data import DataNodes
-from pipeline.graph.training import TrainingNodes
+from pipeline.graph.training import Trained
 from pipeline.plan import Plan
 
 
@@ -38,22 +38,22 @@ class JudgingNodes(NamedTuple):
         return self.lite_exporter.outputs["lite"] if self.lite_exporter else None
 
 
-def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> JudgingNodes:
+def judging_nodes(plan: Plan, data: DataNodes, trained: Trained) -> JudgingNodes:
     """Returns the nodes; the one blessing is that of `gate`."""
     config = plan.config
     selector = BaselineSelector(
-        from_scratch=training.baseline.outputs["model"],
-        candidate=training.student,
+        from_scratch=trained.baseline["model"],
+        candidate=trained.student["model"],
         policy=plan.inputs["baseline"],
         push_directory=str(plan.push_directory),
         observed_version=plan.observed_version,
         code_fingerprint=fingerprint.code("components.baseline_selector.executor"),
     )
-    baseline, teacher = selector.outputs["model"], training.teacher.outputs["model"]
+    baseline, teacher = selector.outputs["model"], trained.teacher["model"]
     evaluator_code = fingerprint.code("components.gate_evaluator.executor")
     evaluator = GateEvaluator(
         examples=data.examples,
-        model=training.student,
+        model=trained.student["model"],
         baseline_model=baseline,
         gate=plan.inputs["gate"],
         reference="baseline",
@@ -63,7 +63,7 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
     if config.gate.min_teacher_share is not None:
         teacher_evaluator = GateEvaluator(
             examples=data.examples,
-            model=training.student,
+            model=trained.student["model"],
             baseline_model=teacher,
             gate=plan.inputs["gate"],
             reference="teacher",
@@ -72,12 +72,12 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
     lite_exporter = None
     if "tflite" in config.push.formats:
         lite_exporter = LiteExporter(
-            model=training.student,
+            model=trained.student["model"],
             examples=data.examples,
             code_fingerprint=fingerprint.code("components.lite_exporter.executor"),
         )
     checker = ModelChecker(
-        model=training.student,
+        model=trained.student["model"],
         examples=data.examples,
         code_fingerprint=fingerprint.code("components.model_checker.executor"),
     )
@@ -85,7 +85,7 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
         examples=data.examples,
         teacher=teacher,
         baseline=baseline,
-        student=training.student,
+        student=trained.student["model"],
         lite=lite_exporter and lite_exporter.outputs["lite"],
         code_fingerprint=fingerprint.code("components.model_profiler.executor"),
     )
@@ -95,7 +95,7 @@ def judging_nodes(plan: Plan, data: DataNodes, training: TrainingNodes) -> Judgi
         profile=profiler.outputs["profile"],
         infra_blessing=checker.outputs["blessing"],
         baseline=baseline,
-        candidate=training.student,
+        candidate=trained.student["model"],
         gate=plan.inputs["gate"],
         push_directory=str(plan.push_directory),
         observed_version=plan.observed_version,

@@ -7,7 +7,7 @@ from components.model_report.component import ModelReport
 from pipeline import fingerprint
 from pipeline.graph.data import DataNodes
 from pipeline.graph.judging import JudgingNodes
-from pipeline.graph.training import TrainingNodes
+from pipeline.graph.training import Trained
 from pipeline.plan import Plan
 
 
@@ -19,13 +19,13 @@ class ServiceNodes(NamedTuple):
 
 
 def service_nodes(
-    plan: Plan, data: DataNodes, training: TrainingNodes, judging: JudgingNodes
+    plan: Plan, data: DataNodes, trained: Trained, judging: JudgingNodes
 ) -> ServiceNodes:
     """Returns the nodes; the report is written of a refused student too."""
     decision = judging.gate.outputs["decision"]
     profile = judging.profiler.outputs["profile"]
     pusher = AtomicPusher(
-        model=training.student,
+        model=trained.student["model"],
         model_blessing=judging.gate.outputs["blessing"],
         decision=decision,
         run_record=data.run_record,
@@ -39,13 +39,13 @@ def service_nodes(
         run_record=data.run_record,
         examples=data.examples,
         schema=data.schema,
-        teacher=training.teacher.outputs["model"],
-        teacher_run=training.teacher.outputs.get("model_run"),
+        teacher=trained.teacher["model"],
+        teacher_run=trained.teacher.get("model_run"),
         baseline=judging.baseline,
-        baseline_run=training.baseline.outputs["model_run"],
-        student=training.student,
-        student_run=training.distill_trainer.outputs["model_run"],
-        summary=training.distill_trainer.outputs["summary"],
+        baseline_run=trained.baseline["model_run"],
+        student=trained.student["model"],
+        student_run=trained.student["model_run"],
+        summary=trained.student["summary"],
         evaluation=judging.evaluator.outputs["evaluation"],
         profile=profile,
         decision=decision,

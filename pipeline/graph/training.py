@@ -1,7 +1,7 @@
 """The nodes that train: teacher, baseline, student."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfx.components import Trainer
@@ -18,6 +18,22 @@ from pipeline.graph.data import DataNodes
 from pipeline.plan import Plan
 from pipeline.user_networks import OwnNetwork
 
+Outputs = Mapping[str, BaseChannel]
+
+
+class Trained(NamedTuple):
+    """What was trained: a `model` each, and what there is of its training.
+
+    Attributes:
+      teacher: has a `model_run` if it was trained here.
+      baseline: has a `model_run`.
+      student: has a `model_run` and a `summary`.
+    """
+
+    teacher: Outputs
+    baseline: Outputs
+    student: Outputs
+
 
 class TrainingNodes(NamedTuple):
     """In the order in which they run."""
@@ -27,15 +43,15 @@ class TrainingNodes(NamedTuple):
     distill_trainer: DistillTrainer
 
     @property
-    def student(self) -> BaseChannel:
-        """The student's model."""
-        return self.distill_trainer.outputs["model"]
+    def trained(self) -> Trained:
+        """What they train."""
+        return Trained(*(node.outputs for node in self))
 
 
 def training_nodes(plan: Plan, data: DataNodes) -> TrainingNodes:
     """Returns the nodes; the teacher is trained, or imported if it is the user's own."""
-    baseline = baseline_node(plan, data, "Trainer.baseline", plan.config.seed)
     teacher = teacher_node(plan, data)
+    baseline = baseline_node(plan, data, "Trainer.baseline", plan.config.seed)
     method = plan.inputs["method"], plan.inputs["method_preset"]
     distill_trainer = distill_node(
         teacher, plan, data, "DistillTrainer", *method, plan.method_modules, plan.config.seed

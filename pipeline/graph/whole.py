@@ -18,8 +18,8 @@ def create_pipeline(plan: Plan) -> Pipeline:
     """
     data = data_nodes(plan)
     training = training_nodes(plan, data)
-    judging = judging_nodes(plan, data, training)
-    service = service_nodes(plan, data, training, judging)
+    judging = judging_nodes(plan, data, training.trained)
+    service = service_nodes(plan, data, training.trained, judging)
     return Pipeline(
         pipeline_name=plan.config.name,
         pipeline_root=plan.pipeline_root,

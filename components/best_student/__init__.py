@@ -1,0 +1,1 @@
+"""Passes on the student that did best in a comparison."""
