@@ -35,7 +35,8 @@ def compare(
       metadata: where ML Metadata is; None is a SQLite file in the workdir.
 
     Returns:
-      The exit status: 0, or `run_command.FAILED` on the way.
+      The exit status: 0; with `compare.push_best` as `run_command.run`; `run_command.FAILED` on
+      the way.
 
     Raises:
       UserError: bad usage, configuration or data, found before anything ran.
@@ -58,6 +59,8 @@ def compare(
 
 
 def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> int:
+    from pipeline import outcome
+    from pipeline.display import show_outcome
     from pipeline.graph.comparison import create_comparison
 
     plan.run.keep_inputs()
@@ -72,8 +75,13 @@ def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> in
     console.print(Markdown((folder / ComparisonTable.MARKDOWN_NAME).read_text()))
     for name in (ComparisonTable.PAGE_NAME, ComparisonTable.CSV_NAME, ComparisonTable.CURVES_NAME):
         console.print(escape(str(folder / name)), highlight=False, soft_wrap=True)
+    status = run_command.PUSHED
+    if plan.settings.push_best:
+        result = outcome.read(plan.run, run_id, "BestStudent")
+        show_outcome(console, result)
+        status = run_command.PUSHED if result.pushed_to else run_command.REFUSED
     console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
-    return 0
+    return status
 
 
 def _print_head(console: Console, plan: comparison.ComparisonPlan) -> None:

@@ -47,18 +47,19 @@ class Outcome:
     teacher_outputs: list[Use]
 
 
-def read(plan: Plan, run_id: str) -> Outcome:
+def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outcome:
     """Reads the outcome of a run that went through.
 
     Args:
       plan: the run.
       run_id: the pipeline run's id.
+      student_node: the node whose student the gate has judged.
     """
     run = History(metadata_store.MetadataStore(plan.metadata)).named(run_id)
     nodes = {node.id: node.outputs for node in run.nodes}
     measured = profile.read(nodes["ModelProfiler"]["profile"].uri)
     made = decision.read(nodes["StudentGate"]["decision"].uri)
-    summary_dir = Path(nodes["DistillTrainer"]["summary"].uri)
+    summary_dir = Path(nodes[student_node]["summary"].uri)
     labels = _labels(plan, made.champion_version, summary_dir)
     pushed = nodes["Pusher"]["pushed_model"].properties
     return Outcome(
@@ -76,7 +77,7 @@ def read(plan: Plan, run_id: str) -> Outcome:
         pushed_to=pushed.get("pushed_destination") or None,
         overtaken=pushed.get("reason", ""),
         report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
-        teacher_outputs=_uses(nodes["DistillTrainer"].get("teacher_outputs")),
+        teacher_outputs=_uses(nodes[student_node].get("teacher_outputs")),
     )
 
 
@@ -98,5 +99,5 @@ def _labels(plan: Plan, champion_version: str, summary_dir: Path) -> dict[str, s
     return {
         "teacher": config.teacher.label,
         "baseline": f"version {champion_version}" if champion_version else f"{small}, from scratch",
-        "student": f"{exported}, {methods.label(config.method)}",
+        "student": f"{exported}, {methods.label(summary['method'])}",
     }

@@ -1,0 +1,135 @@
+"""A comparison on real images, as a user would make it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ml_metadata import metadata_store
+
+from components import evaluation
+from components.artifacts import ComparisonTable
+from components.student_gate.rules import TOP1
+from pipeline import store
+from pipeline.history import History
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    "data.limit=300",
+    "teacher.network=resnet8",
+    "recipe.epochs=1",
+    "teacher.recipe={epochs: 1}",
+    "gate.min_accuracy=0",
+    "gate.min_change=-1",
+]
+METHODS = ("soft_logits", "rkd", "dml")
+
+
+def command(workdir, *words):
+    sets = [f"--set={override}" for override in SMALL]
+    return [
+        *(sys.executable, "-m", "pipeline.cli", "compare", f"--workdir={workdir}"),
+        *(f"--methods={','.join(METHODS)}", "--trials=2", *sets, *words),
+    ]
+
+
+def compare(workdir, *words):
+    done = subprocess.run(
+        command(workdir, *words), cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ended(printed):
+    lines = [line.split() for line in printed.splitlines() if line.startswith("✓")]
+    cached = {words[1] for words in lines if words[-1] == "cached"}
+    return {words[1] for words in lines} - cached, cached
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    return tmp_path_factory.mktemp("workdir")
+
+
+@pytest.fixture(scope="module")
+def killed(workdir):
+    """What a comparison had done when it was killed, in its second seed."""
+    process = subprocess.Popen(
+        command(workdir), cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("▸ ClassroomTrainer.1"):
+            time.sleep(1)
+            os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    return ended("".join(lines))[0]
+
+
+@pytest.fixture(scope="module")
+def printed(workdir, killed):
+    """The comparison, started again."""
+    return compare(workdir)
+
+
+@pytest.fixture(scope="module")
+def run(workdir, printed):
+    history = History(metadata_store.MetadataStore(store.sqlite(workdir / store.FILE_NAME)))
+    return max(history.runs(), key=lambda run: run.id)
+
+
+def test_what_was_done_is_not_done_again(killed, printed):
+    executed, cached = ended(printed)
+    assert {"Trainer.teacher", "Trainer.baseline.0", "ClassroomTrainer.0"} <= killed
+    assert not executed & (killed - {"RunRecorder"})
+    assert "Trainer.teacher" in cached
+    assert {"ClassroomTrainer.1", "DistillTrainer.dml.1", "Leaderboard"} <= executed
+
+
+def test_the_table_is_what_the_evaluators_say(run):
+    outputs = {node.id: node.outputs for node in run.nodes}
+    folder = Path(outputs["Leaderboard"]["table"].uri)
+    with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
+        table = {line["row"]: line for line in csv.DictReader(lines)}
+    assert set(table) == {"teacher", "baseline", *METHODS}
+    for row in METHODS:
+        found = [
+            evaluation.metrics(outputs[f"Evaluator.{row}_{trial}"]["evaluation"].uri, "candidate")
+            for trial in range(2)
+        ]
+        mean = sum(metrics[()][TOP1] for metrics in found) / 2
+        assert float(table[row]["accuracy"]) == pytest.approx(mean)
+        assert table[row]["trials"] == "2"
+
+
+def test_it_shows_table_figure_and_page(run, printed):
+    (board,) = [node.outputs["table"] for node in run.nodes if node.id == "Leaderboard"]
+    folder = Path(board.uri)
+    assert "best mean" in printed.replace("\n", " ")
+    assert str(folder / ComparisonTable.PAGE_NAME) in printed.replace("\n", "")
+    figure = (folder / ComparisonTable.CURVES_NAME).read_text()
+    page = (folder / ComparisonTable.PAGE_NAME).read_text()
+    for row in METHODS:
+        assert row in figure
+        assert row in page
+
+
+def test_the_best_is_pushed(workdir, run):
+    printed = compare(workdir, "--push-best")
+    executed, _ = ended(printed)
+    assert not {node for node in executed if node.startswith(("Trainer", "Distill", "Classroom"))}
+    assert {"BestStudent", "StudentGate", "Pusher"} <= executed
+    (version,) = (workdir / "serving" / "quick").glob("[0-9]*")
+    assert (version / "saved_model.pb").exists()
+    assert "Blessed" in printed
+    assert json.dumps(str(version))[1:-1] in printed.replace("\n", "")
