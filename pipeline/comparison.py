@@ -44,7 +44,7 @@ class ComparisonPlan:
     @cached_property
     def together(self) -> dict[str, Any]:
         """The methods whose students train at once, if that is asked for and there are several."""
-        if self.settings.share_teacher == "no" or self.run.config.recipe.distribution != "none":
+        if self.settings.share_teacher == "never" or self.run.config.recipe.distribution != "none":
             return {}
         from kd_trainer.shared_teacher import can_be_shared
 

@@ -150,7 +150,7 @@ class CompareConfig(_Section):
         "all", description="names, or NAME/PRESET; all: every method at its default preset"
     )
     trials: int = Field(5, ge=1, description="trainings of each, with seeds from `seed` on")
-    share_teacher: Literal["auto", "no"] = Field(
+    share_teacher: Literal["auto", "never"] = Field(
         "auto", description="auto: students of one seed train at once, on one pass of the teacher"
     )
     push_best: bool = Field(

@@ -77,7 +77,7 @@ def test_students_share_teacher_data_and_baseline(tmp_path):
 
 
 def test_each_may_train_by_itself(tmp_path):
-    found = nodes(tmp_path, *BOTH, "compare.share_teacher=no")
+    found = nodes(tmp_path, *BOTH, "compare.share_teacher=never")
     assert not any(node.startswith("Classroom") for node in found)
     assert sum(node.startswith("DistillTrainer.") for node in found) == 6
 
