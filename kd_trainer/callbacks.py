@@ -23,9 +23,16 @@ class WeightProgress(keras.callbacks.Callback):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops training on a loss that is not finite.
 
+    Args:
+      who: is trained, for the error.
+
     Raises:
       FloatingPointError: names the terms that are not finite, the stage, epoch and step.
     """
+
+    def __init__(self, who: str):
+        super().__init__()
+        self._who = who
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Remembers the epoch."""
@@ -39,8 +46,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
             terms = [name for name in broken if name != "loss"] or ["weight decay"]
             raise FloatingPointError(
                 f"The loss is not finite: {', '.join(terms)} in stage {self.model.stage.name!r}, "
-                f"epoch {self._epoch}, step {batch + 1}. Lower recipe.learning_rate, add "
-                "recipe.warmup_epochs, or lower the term's weight."
+                f"epoch {self._epoch}, step {batch + 1}, of {self._who}. Lower "
+                "recipe.learning_rate, add recipe.warmup_epochs, or lower the term's weight."
             )
 
 

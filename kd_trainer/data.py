@@ -133,9 +133,9 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._seed, self._epoch, index])
         views = drawn_views(size, self._recipe, rng)
         images = augment(self._dataset.images[chosen], views, self._recipe)
-        return images, self.targets(images, chosen, views)
+        return images, self.targets(images, chosen, views, self._epoch * len(self) + index)
 
-    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray) -> Any:
+    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int) -> Any:
         """Returns what goes with a batch's images: the labels, and the indices if asked for."""
         labels = self._dataset.labels[chosen]
         return {"label": labels, "index": chosen} if self._with_indices else labels

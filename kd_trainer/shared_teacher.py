@@ -1,9 +1,9 @@
 """One pass of a teacher for all students that train on the same batches.
 
-Students of one seed see the same batches. Each trains in a thread of its own as it would alone,
-and asks for what the teacher says of its next batch; the first that asks has it computed, the
-others are given the same. Nobody runs further ahead than a few batches, which are all that is
-kept.
+Students of one seed see the same batch at the same step. Each trains in a thread of its own as it
+would alone, and asks for what the teacher says of its next batch; the first that asks has it
+computed, the others are given the same. Nobody runs further ahead than a few batches, which are
+all that is kept: who goes on from a later epoch than others waits for them.
 """
 
 import threading
@@ -52,10 +52,15 @@ class Classroom:
     def __init__(self, teacher: keras.Model, taps: Iterable[str], students: Iterable[str]):
         self._teacher = fused(inferring(teacher, taps))
         self._changed = threading.Condition()
-        # How many batches each has come to, and what was said of the last ones.
+        # The step that each has come to, and what was said of the last ones.
         self._at = dict.fromkeys(students, 0)
-        self._said: dict[bytes, tuple[int, Outputs]] = {}
+        self._said: dict[int, Outputs] = {}
         self.passes = 0
+
+    def enter(self, student: str) -> None:
+        """Waits for a student from now on."""
+        with self._changed:
+            self._at.setdefault(student, 0)
 
     def leave(self, student: str) -> None:
         """No longer waits for a student."""
@@ -63,35 +68,37 @@ class Classroom:
             self._at.pop(student, None)
             self._changed.notify_all()
 
-    def ask(self, student: str, batch: bytes, images: np.ndarray) -> Outputs:
+    def ask(self, student: str, step: int, images: np.ndarray) -> Outputs:
         """Returns what the teacher says of a batch.
 
         Args:
           student: who asks.
-          batch: which it is.
+          step: the batch's number; the same for all.
           images: uint8 `(batch, height, width, channels)`.
+
+        Raises:
+          RuntimeError: the student has left.
         """
         with self._changed:
-            while batch not in self._said and not self._may_go_on():
+            self._move(student, step)
+            while step not in self._said and step > min(self._at.values()) + _AHEAD:
                 self._changed.wait()
-            if batch not in self._said:
+                # Its training may have ended while what fetches its batches waited here.
+                self._move(student, step)
+            if step not in self._said:
                 found = self._teacher.predict_on_batch(images)
-                outputs = {tap: np.asarray(output, "float32") for tap, output in found.items()}
-                self._said[batch] = self.passes, outputs
+                self._said[step] = {tap: np.asarray(out, "float32") for tap, out in found.items()}
                 self.passes += 1
-            number, said = self._said[batch]
-            self._at[student] = max(self._at[student], number + 1)
-            self._forget()
+            return self._said[step]
+
+    def _move(self, student: str, step: int) -> None:
+        if student not in self._at:
+            raise RuntimeError(f"{student} has left.")
+        if step > self._at[student]:
+            self._at[student] = step
+            oldest = min(self._at.values()) - _AHEAD
+            self._said = {number: said for number, said in self._said.items() if number >= oldest}
             self._changed.notify_all()
-            return said
-
-    def _may_go_on(self) -> bool:
-        return self.passes <= min(self._at.values()) + _AHEAD
-
-    def _forget(self) -> None:
-        oldest = min(self._at.values()) - _AHEAD
-        for batch in [b for b, (number, _) in self._said.items() if number < oldest]:
-            del self._said[batch]
 
 
 class SharedTeacher:
@@ -99,21 +106,27 @@ class SharedTeacher:
 
     def __init__(self, classroom: Classroom, student: str):
         self._classroom, self._student = classroom, student
+        self._taps: tuple[str, ...] = ()
 
     @contextmanager
     def of(
         self, teacher: keras.Model, stage: Stage, dataset: Dataset, recipe: Recipe
     ) -> Iterator["SharedTeacher | None"]:
         """Gives the place to a stage; None to one that reads nothing of the teacher."""
-        if stage.teacher_taps:
+        self._taps = tuple(stage.teacher_taps)
+        if self._taps:
+            self._classroom.enter(self._student)
             yield self
         else:
             self._classroom.leave(self._student)
             yield None
 
-    def outputs(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray) -> Outputs:
+    def outputs(
+        self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int
+    ) -> Outputs:
         """Returns what the teacher says of a batch, as `taught_batches.Source`."""
-        return self._classroom.ask(self._student, chosen.tobytes() + views.tobytes(), images)
+        said = self._classroom.ask(self._student, step, images)
+        return {tap: said[tap] for tap in self._taps}
 
     def commit(self) -> None:
         """Nothing is kept."""

@@ -12,7 +12,7 @@ class Source(Protocol):
     """Who has a teacher's outputs."""
 
     def outputs(
-        self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray
+        self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int
     ) -> Mapping[str, np.ndarray]:
         """Returns what the teacher says of a batch, float32, by tap.
 
@@ -20,6 +20,7 @@ class Source(Protocol):
           images: uint8, the views themselves.
           chosen: each image's number in the data.
           views: each image's view.
+          step: the batch's number, from the training's first one on.
         """
 
     def commit(self) -> None:
@@ -35,11 +36,11 @@ class TaughtBatches(TrainingBatches):
         super().__init__(*arguments, **options)
         self._source = source
 
-    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray) -> Any:
+    def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int) -> Any:
         """Returns labels, indices if asked for, and the teacher's outputs."""
-        targets = super().targets(images, chosen, views)
+        targets = super().targets(images, chosen, views, step)
         targets = targets if isinstance(targets, dict) else {"label": targets}
-        return {**targets, "teacher": self._source.outputs(images, chosen, views)}
+        return {**targets, "teacher": self._source.outputs(images, chosen, views, step)}
 
     def on_epoch_end(self) -> None:
         """Commits what is new; Keras calls it after each epoch."""

@@ -70,7 +70,7 @@ class TeacherCache:
         self.asked, self.found, self.seconds = 0, 0, 0.0
 
     def outputs(
-        self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray
+        self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int
     ) -> Mapping[str, np.ndarray]:
         """Returns what the teacher says of a batch, float32 `(batch, width)` a tap.
 
@@ -78,6 +78,7 @@ class TeacherCache:
           images: uint8, the views themselves.
           chosen: each image's number in the data.
           views: each image's view.
+          step: not looked at: a view is the same whenever it comes.
         """
         numbers = chosen * self._views + views
         there = self._rows.has(numbers)

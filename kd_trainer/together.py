@@ -8,6 +8,7 @@ import keras
 
 from kd_trainer.data import Dataset
 from kd_trainer.methods.base import Method
+from kd_trainer.precision import plain
 from kd_trainer.recipe import Recipe
 from kd_trainer.shared_teacher import Classroom, SharedTeacher
 from kd_trainer.training import prepared
@@ -64,7 +65,7 @@ def distil_together(
 
     def train(name: str) -> Trained:
         try:
-            return ready[name].trained(
+            network, history = ready[name].trained(
                 recipe,
                 seed,
                 train_set=train_set,
@@ -72,10 +73,16 @@ def distil_together(
                 teacher_outputs=SharedTeacher(classroom, name),
                 **students[name].data,
             )
+            return plain(network, recipe), history
         finally:
             classroom.leave(name)
 
     with ThreadPoolExecutor(len(students)) as pool:
         futures = {name: pool.submit(train, name) for name in students}
-        wait(futures.values())
+        try:
+            wait(futures.values())
+        except BaseException:  # an interrupt: nobody is taught any further
+            for name in students:
+                classroom.leave(name)
+            raise
     return futures

@@ -55,7 +55,7 @@ def train(
       train_set: what is trained on.
       eval_set: what the epochs are measured on, and the best one chosen by; None for neither.
       seed: of the order and the augmentation.
-      name: what the network is called in the progress display.
+      name: what the network is called in the progress display and in errors.
       log_dir: where TensorBoard's logs and `history.json` go.
       checkpoint: where the state is kept while training; what is there is gone on from.
       teacher: as `Distiller` takes it.
@@ -110,7 +110,7 @@ def train(
             best = checkpoint.restore(variables) if checkpoint and first_epoch else []
             watchers = [
                 callbacks.WeightProgress(),
-                callbacks.StopOnNonFinite(),
+                callbacks.StopOnNonFinite(f"{name} with seed {seed}"),
                 callbacks.History(stage.name, history),
                 callbacks.Report(
                     name,

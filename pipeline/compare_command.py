@@ -8,12 +8,10 @@ import yaml
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.markup import escape
 
-from components.artifacts import ComparisonTable
 from components.run_recorder import origin
-from pipeline import comparison, run_command, run_record
+from pipeline import comparison, comparison_table, run_command, run_record
 from pipeline import plan as run_plan
 from pipeline import workdir as run_workdir
 from pipeline.history import History
@@ -67,14 +65,11 @@ def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> in
     start = time.perf_counter()
     run_id = run_command.carry_out(create_comparison(plan), console, log)
     if run_id is None:
+        console.print("What has ended is kept: start again, with other --methods if you like.")
         return run_command.FAILED
     run = History(metadata_store.MetadataStore(plan.run.metadata)).named(run_id)
     (board,) = [node.outputs["table"] for node in run.nodes if node.id == "Leaderboard"]
-    folder = Path(board.uri)
-    console.print()
-    console.print(Markdown((folder / ComparisonTable.MARKDOWN_NAME).read_text()))
-    for name in (ComparisonTable.PAGE_NAME, ComparisonTable.CSV_NAME, ComparisonTable.CURVES_NAME):
-        console.print(escape(str(folder / name)), highlight=False, soft_wrap=True)
+    comparison_table.show(console, Path(board.uri))
     status = run_command.PUSHED
     if plan.settings.push_best:
         result = outcome.read(plan.run, run_id, "BestStudent")

@@ -36,15 +36,15 @@ class ComparisonPlan:
         """The pipeline's."""
         return f"{self.run.config.name}-compare"
 
-    @property
-    def pipeline_root(self) -> str:
-        """Where the artifacts are."""
-        return str(self.run.workdir / "pipelines" / self.name)
-
     @cached_property
     def together(self) -> dict[str, Any]:
-        """The methods whose students train at once, if that is asked for and there are several."""
-        if self.settings.share_teacher == "never" or self.run.config.recipe.distribution != "none":
+        """The methods whose students train at once, if that is asked for and there are several.
+
+        Not on a cluster, whose tasks train beside each other anyway, nor where one training takes
+        several devices.
+        """
+        shared = self.settings.share_teacher == "auto" and self.run.on_one_machine
+        if not shared or self.run.config.recipe.distribution != "none":
             return {}
         from kd_trainer.shared_teacher import can_be_shared
 

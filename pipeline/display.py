@@ -14,6 +14,8 @@ from pipeline import bounds
 from pipeline.local_runner import NodeEvent
 from pipeline.outcome import Outcome
 
+_ROLES = ("teacher", "baseline", "student")
+
 
 class RunDisplay:
     """Shows a run as it goes.
@@ -60,7 +62,9 @@ class RunDisplay:
         logs = "  ".join(f"{name} {value:.3f}" for name, value in _shown(moment.logs).items())
         left = "" if math.isnan(moment.seconds_left) else f"{_clock(moment.seconds_left)} left"
         epoch = f"{moment.stage} {moment.epoch}/{moment.epochs}"
-        detail = f"    {epoch}  {logs}  {moment.images_per_second:.0f} images/s"
+        # What a node trains alone is known by the node.
+        who = "" if moment.model in _ROLES else f"{moment.model} "
+        detail = f"    {who}{epoch}  {logs}  {moment.images_per_second:.0f} images/s"
         if self._live is not None:
             self._bar.update(
                 self._bar.task_ids[0], completed=moment.steps_done, total=moment.steps, left=left

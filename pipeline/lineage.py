@@ -50,6 +50,10 @@ class _Tracer:
         blessing, student = pusher.inputs["model_blessing"], pusher.inputs["model"]
         judged = list(self._history.origins(blessing))
         _, distillation = self._producer(student)
+        if "trial" in student.properties:
+            # Of a comparison's best: a copy.
+            student = distillation.inputs[f"{student.properties['trial']}_model"]
+            _, distillation = self._producer(student)
         return {
             "version": push.version,
             "pipeline": push.run.pipeline,
@@ -82,25 +86,28 @@ class _Tracer:
         }
 
     def _gate(self, blessing: Artifact, judged: list[Artifact]) -> dict[str, Any]:
-        made, _ = self._producer(blessing)
+        made, gate = self._producer(blessing)
         decision = next((each for each in judged if each.type == GATE_DECISION), None)
         return {
             **made,
             "blessed": bool(blessing.properties["blessed"]),
             "decision": document(decision),
             "evaluations": [
-                self._producer(each)[0] for each in judged if each.type == "ModelEvaluation"
+                self._producer(each)[0]
+                for each in gate.inputs.values()
+                if each.type == "ModelEvaluation"
             ],
         }
 
     def _student(self, student: Artifact, distillation: Node) -> dict[str, Any]:
         made, _ = self._producer(student)
         config = json.loads(distillation.properties["config"])
-        summary = document(distillation.outputs["summary"])
+        (key,) = (key for key, each in distillation.outputs.items() if each.id == student.id)
+        summary = document(distillation.outputs[f"{key.removesuffix('model')}summary"])
         return {
             **made,
             "network": config["student"],
-            "method": json.loads(distillation.properties["method"]),
+            "method": _method(distillation, key),
             "recipe": config["recipe"],
             "seed": config["seed"],
             "summary": {key: summary[key] for key in ("test", "parameters", "seconds")}
@@ -147,6 +154,14 @@ class _Tracer:
             "time": run.started.isoformat(timespec="seconds"),
             **{key: kept.get(key) for key in ("command", "code", "environment")},
         }
+
+
+def _method(distillation: Node, key: str) -> Any:
+    """Returns the method of the model that is a node's output of that key."""
+    if "students" in distillation.properties:
+        students = json.loads(distillation.properties["students"])
+        return students[key.removesuffix("_model")]["method"]
+    return json.loads(distillation.properties["method"])
 
 
 def _training(trainer: Node) -> dict[str, Any]:

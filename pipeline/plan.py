@@ -82,9 +82,13 @@ class Plan:
         return observed(str(self.push_directory))
 
     @property
-    def pipeline_root(self) -> str:
-        """Where the artifacts are."""
-        return str(self.workdir / "pipelines" / self.config.name)
+    def on_one_machine(self) -> bool:
+        """Whether the nodes run in one process, one after another."""
+        return True
+
+    def pipeline_root(self, pipeline: str) -> str:
+        """Returns where a pipeline's artifacts are."""
+        return str(self.workdir / "pipelines" / pipeline)
 
     @property
     def push_directory(self) -> Path:

@@ -9,6 +9,7 @@ from pipeline.history import Artifact, History, Run
 
 PUSHED_MODEL = "PushedModel"
 GATE_DECISION = "components.GateDecision"
+COMPARISON = "components.ComparisonTable"
 _LISTED = 10
 
 
@@ -33,14 +34,16 @@ class Ending:
 
     Attributes:
       outcome: `pushed`; `unchanged`, the student is a version that an earlier run pushed; `refused`
-        by the gate; `overtaken`, another run pushed meanwhile; `failed`; `unfinished`, it is
-        running or was killed.
+        by the gate; `overtaken`, another run pushed meanwhile; `compared`, it was to push nothing;
+        `failed`; `unfinished`, it is running or was killed.
       version: the version that holds its student.
       refused_by: the bounds that refused it, as `GateDecision` names them.
       node: the node that failed, or that ran last.
     """
 
-    outcome: Literal["pushed", "unchanged", "refused", "overtaken", "failed", "unfinished"]
+    outcome: Literal[
+        "pushed", "unchanged", "refused", "overtaken", "compared", "failed", "unfinished"
+    ]
     version: str | None = None
     refused_by: str | None = None
     node: str | None = None
@@ -52,6 +55,7 @@ class Ending:
             "unchanged": f"unchanged, in service as {self.version}",
             "refused": f"refused{by}",
             "overtaken": "overtaken by another push",
+            "compared": "compared",
             "failed": f"failed at {self.node}",
             "unfinished": f"running or killed at {self.node}",
         }[self.outcome]
@@ -119,6 +123,8 @@ def ending(history: History, run: Run) -> Ending:
     pushed = run.output(PUSHED_MODEL)
     if "FAILED" in by_state:
         return Ending("failed", node=by_state["FAILED"])
+    if "RUNNING" not in by_state and run.nodes[-1].id == "Leaderboard":
+        return Ending("compared")
     if "RUNNING" in by_state or pushed is None:
         return Ending("unfinished", node=by_state.get("RUNNING", run.nodes[-1].id))
     if pushed.properties.get("reason"):

@@ -17,6 +17,8 @@ from pipeline.history import History, Run
 from pipeline.lineage_command import when
 
 _WIDTH = 1000
+# The nodes whose student the gate judges.
+_JUDGED = ("DistillTrainer", "BestStudent")
 
 
 def show(store: metadata_store.MetadataStore, as_json: bool) -> int:
@@ -49,7 +51,7 @@ def show(store: metadata_store.MetadataStore, as_json: bool) -> int:
 
 def _row(history: History, run: Run) -> dict[str, Any]:
     config = (lineage.record(history, run) or {}).get("config")
-    students = [node.outputs["model"] for node in run.nodes if "summary" in node.outputs]
+    students = [node.outputs["model"] for node in run.nodes if node.id in _JUDGED]
     ended = max(node.ended for node in run.nodes)
     return {
         "id": run.id,
@@ -57,11 +59,18 @@ def _row(history: History, run: Run) -> dict[str, Any]:
         "pipeline": run.pipeline,
         "teacher": config and _network(config["teacher"]),
         "student": config and _network(config["student"]),
-        "method": config and methods.label(config["method"]),
+        "method": config and _method(config, run),
         **asdict(pushes.ending(history, run)),
         "top1": students[0].properties["test_top1"] if students else None,
         "seconds": round((ended - run.started).total_seconds(), 1),
     }
+
+
+def _method(config: Mapping[str, Any], run: Run) -> str:
+    if run.pipeline == config["name"]:
+        return methods.label(config["method"])
+    table = run.output(pushes.COMPARISON)
+    return f"several, best: {table.properties['best']}" if table else "several"
 
 
 def _network(section: Mapping[str, Any]) -> str:

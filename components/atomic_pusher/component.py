@@ -3,7 +3,13 @@
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, Channel, component_spec, standard_artifacts
 
-from components.artifacts import GateDecision, LiteModels, ModelProfile, RunRecord
+from components.artifacts import (
+    DistillationSummary,
+    GateDecision,
+    LiteModels,
+    ModelProfile,
+    RunRecord,
+)
 from components.atomic_pusher.executor import Executor
 
 
@@ -20,6 +26,7 @@ class AtomicPusherSpec(component_spec.ComponentSpec):
         "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
         "decision": component_spec.ChannelParameter(type=GateDecision),
         "run_record": component_spec.ChannelParameter(type=RunRecord),
+        "summary": component_spec.ChannelParameter(type=DistillationSummary),
         "profile": component_spec.ChannelParameter(type=ModelProfile),
         "lite": component_spec.ChannelParameter(type=LiteModels, optional=True),
     }
@@ -45,6 +52,7 @@ class AtomicPusher(base_component.BaseComponent):
         model_blessing: BaseChannel,
         decision: BaseChannel,
         run_record: BaseChannel,
+        summary: BaseChannel,
         profile: BaseChannel,
         push_directory: str,
         observed_version: str,
@@ -58,6 +66,7 @@ class AtomicPusher(base_component.BaseComponent):
           model_blessing: `standard_artifacts.ModelBlessing`; without it nothing is pushed.
           decision: `components.GateDecision`: what was in service then, and for the model card.
           run_record: `components.RunRecord`, for the model card.
+          summary: `components.DistillationSummary` of the student, for the model card.
           profile: `components.ModelProfile`, for the model card.
           push_directory: where versions are pushed to.
           observed_version: `serving_versions.observed` when the run was launched; not read, it
@@ -70,6 +79,7 @@ class AtomicPusher(base_component.BaseComponent):
             model_blessing=model_blessing,
             decision=decision,
             run_record=run_record,
+            summary=summary,
             profile=profile,
             lite=lite,
             push_directory=push_directory,

@@ -12,7 +12,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.artifacts import GateDecision, ModelProfile, RunRecord
+from components.artifacts import DistillationSummary, GateDecision, ModelProfile, RunRecord
 from components.atomic_pusher import model_card
 from components.atomic_pusher.push import push
 from components.decision import Decision
@@ -40,8 +40,8 @@ class Executor(base_executor.BaseExecutor):
         """Pushes, and says so in the custom properties of `pushed_model`, as TFX's Pusher does.
 
         Args:
-          input_dict: `model`, `model_blessing`, `decision`, `run_record`, `profile`; `lite` where
-            there is one.
+          input_dict: `model`, `model_blessing`, `decision`, `run_record`, `summary`, `profile`;
+            `lite` where there is one.
           output_dict: `pushed_model`.
           exec_properties: `push_directory`; the others are not read.
 
@@ -59,6 +59,10 @@ class Executor(base_executor.BaseExecutor):
         lite = [artifact.uri for artifact in input_dict.get("lite", [])]
         decision = Decision.model_validate_json(_read(input_dict["decision"], GateDecision))
         directory = exec_properties["push_directory"]
+        run = json.loads(_read(input_dict["run_record"], RunRecord))
+        summary = json.loads(_read(input_dict["summary"], DistillationSummary))
+        # A comparison has trained many: which of them this is the record does not say.
+        run["config"] |= {key: summary[key] for key in ("method", "seed")}
 
         def write(folder: str) -> None:
             io_utils.copy_dir(saved_model, folder)
@@ -67,7 +71,7 @@ class Executor(base_executor.BaseExecutor):
             card = model_card.render(
                 Profile.model_validate_json(_read(input_dict["profile"], ModelProfile)),
                 decision,
-                json.loads(_read(input_dict["run_record"], RunRecord)),
+                run,
             )
             Path(folder, MODEL_CARD).write_text(card)
 

@@ -40,6 +40,7 @@ class Executor(base_executor.BaseExecutor):
             made.set_string_custom_property("trial", chosen)
         (given,), (made,) = input_dict[f"{chosen}_model"], output_dict["model"]
         made.set_string_custom_property("method", given.get_string_custom_property("method"))
+        made.set_float_custom_property("test_top1", given.get_float_custom_property("test_top1"))
 
 
 def _best_row(file: Path) -> str:

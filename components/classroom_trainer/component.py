@@ -22,9 +22,8 @@ class ClassroomTrainerSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
-        "methods": component_spec.ExecutionParameter(type=str),
+        "students": component_spec.ExecutionParameter(type=str),
         "checkpoint_dir": component_spec.ExecutionParameter(type=str),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -50,9 +49,8 @@ class ClassroomTrainer(base_component.BaseComponent):
         schema: BaseChannel,
         teacher: BaseChannel,
         config: Mapping[str, Any],
-        methods: Mapping[str, Any],
+        students: Mapping[str, Mapping[str, Any]],
         checkpoint_dir: str,
-        code_fingerprint: str,
     ):
         """Constructs the component.
 
@@ -62,11 +60,12 @@ class ClassroomTrainer(base_component.BaseComponent):
           schema: `standard_artifacts.Schema`; the label's domain gives the number of classes.
           teacher: `standard_artifacts.Model` with `model.keras` beside its SavedModel.
           config: `student` (as `kd_trainer.networks.build` takes it), `recipe`, `seed`: of all.
-          methods: by the student's name, resolved, each as `kd_trainer.methods.create` takes it.
+          students: by name, `method`, resolved, as `kd_trainer.methods.create` takes it, and
+            `code_fingerprint`, a hash of the code that trains this one; a new one makes TFX's cache
+            miss.
           checkpoint_dir: where killed trainings left their states, and these keep their own.
-          code_fingerprint: a hash of the code that trains; a new one makes TFX's cache miss.
         """
-        types = {f"{name}_{key}": kind for name in methods for key, kind in _OUTPUTS.items()}
+        types = {f"{name}_{key}": kind for name in students for key, kind in _OUTPUTS.items()}
         outputs = {key: component_spec.ChannelParameter(type=kind) for key, kind in types.items()}
         spec = type("ClassroomTrainerSpec", (ClassroomTrainerSpec,), {"OUTPUTS": outputs})
         super().__init__(
@@ -75,9 +74,8 @@ class ClassroomTrainer(base_component.BaseComponent):
                 schema=schema,
                 teacher=teacher,
                 config=json.dumps(config, sort_keys=True),
-                methods=json.dumps(methods, sort_keys=True),
+                students=json.dumps(students, sort_keys=True),
                 checkpoint_dir=checkpoint_dir,
-                code_fingerprint=code_fingerprint,
                 **{key: Channel(type=kind) for key, kind in types.items()},
             )
         )

@@ -21,11 +21,12 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: `examples`, `schema`, `teacher`.
           output_dict: `<student>_model`, `<student>_model_run`, `<student>_summary` of each.
-          exec_properties: as `ClassroomTrainer` takes them, `config` and `methods` as JSON.
+          exec_properties: as `ClassroomTrainer` takes them, `config` and `students` as JSON.
 
         Raises:
           UserError: the data, the configuration or the networks' taps do not fit.
-          FloatingPointError: a loss is not finite; raised once the others have ended.
+          FloatingPointError: losses are not finite; raised once all others have ended, whose states
+            are kept for the next start.
         """
         # TensorFlow is loaded where it is needed: the component's definition is not.
         from components.distill_trainer import inputs as given
@@ -36,20 +37,23 @@ class Executor(base_executor.BaseExecutor):
         from kd_trainer.together import Student, distil_together
 
         config = json.loads(exec_properties["config"])
-        specs = json.loads(exec_properties["methods"])
+        specs = json.loads(exec_properties["students"])
         recipe = Recipe.model_validate(config["recipe"])
         inputs = given.read(input_dict)
-        code, folder = exec_properties["code_fingerprint"], Path(exec_properties["checkpoint_dir"])
+        own = {name: {**config, "method": spec["method"]} for name, spec in specs.items()}
+        folder = Path(exec_properties["checkpoint_dir"])
+        # Each rests on what is its own alone, so that it is found again beside others.
         checkpoints = {
             name: Checkpoint(
-                folder, digest({**config, "method": spec}, code, inputs.classes, *inputs.arrays)
+                folder,
+                digest(own[name], spec["code_fingerprint"], inputs.classes, *inputs.arrays),
             )
             for name, spec in specs.items()
         }
         students = {
             name: Student(
                 config["student"],
-                methods.create(spec),
+                methods.create(spec["method"]),
                 {
                     "name": name,
                     "log_dir": Path(output_dict[f"{name}_model_run"][0].uri),
@@ -67,10 +71,13 @@ class Executor(base_executor.BaseExecutor):
             inputs.splits["train"],
             inputs.splits.get("eval"),
         )
+        errors = [error for future in trained.values() if (error := future.exception())]
+        diverged = [str(error) for error in errors if isinstance(error, FloatingPointError)]
+        if errors:
+            raise FloatingPointError(" ".join(diverged)) if diverged else errors[0]
         for name, future in trained.items():
             student, history = future.result()
             (model,), (summary,) = (output_dict[f"{name}_{key}"] for key in ("model", "summary"))
-            own = {**config, "method": specs[name]}
-            results.write(inputs, own, student, history, model, summary)
+            results.write(inputs, own[name], student, history, model, summary)
         for checkpoint in checkpoints.values():
             checkpoint.clear()

@@ -1,6 +1,9 @@
 """What a distillation is given, read from its artifacts."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import keras
 from tfx.types import Artifact, artifact_utils
@@ -9,9 +12,11 @@ from tfx.utils import io_utils
 from kd_trainer import examples as reader
 from kd_trainer.data import Dataset
 from kd_trainer.export import load
+from kd_trainer.training import accuracy
 
 
-class Inputs(NamedTuple):
+@dataclass(frozen=True)
+class Inputs:
     """Splits by name, number of classes, the teacher."""
 
     splits: dict[str, Dataset]
@@ -23,6 +28,11 @@ class Inputs(NamedTuple):
         """All numbers that a training rests on."""
         splits = [array for name in sorted(self.splits) for array in self.splits[name].arrays]
         return [*splits, *self.teacher.get_weights()]
+
+    @cached_property
+    def teacher_accuracy(self) -> Mapping[str, float]:
+        """The teacher's on `test`, as `training.accuracy` has it."""
+        return accuracy(self.teacher, self.splits["test"])
 
 
 def read(input_dict: dict[str, list[Artifact]]) -> Inputs:

@@ -41,8 +41,8 @@ def write(
         **config,
         "networks": {name: network.name for name, network in networks.items()},
         "test": {
-            name: training.accuracy(network, inputs.splits["test"])
-            for name, network in networks.items()
+            "teacher": inputs.teacher_accuracy,
+            "student": training.accuracy(student, inputs.splits["test"]),
         },
         "parameters": {
             # A method may export another network than the one that the baseline is.

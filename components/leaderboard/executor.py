@@ -62,6 +62,7 @@ def _trial(key: str, described: dict[str, Any], input_dict: Artifacts) -> Trial:
     return Trial(
         **described,
         accuracy=evaluation.metrics(measured.uri, "candidate")[()][TOP1],
+        last=validated[-1] if validated else None,
         best=max(validated, default=None),
         curve=tuple(row.get("val_accuracy", row.get("accuracy")) for row in history),
         seconds=sum(row["seconds"] for row in history),

@@ -14,12 +14,20 @@ _HEAD = (
     "trials",
     "accuracy, %",
     "deviation",
+    "last epoch, %",
     "best epoch, %",
     "over the baseline",
+    "p",
+    "to the best",
     "p",
     "of the teacher's",
     "seconds",
     "published, %",
+)
+CSV_HEAD = (
+    *("row", "trained_by", "trials", "accuracy", "deviation", "last_epoch", "best_epoch"),
+    *("gain", "gain_deviation", "gain_p", "to_best", "to_best_deviation", "to_best_p"),
+    *("teacher_share", "seconds", "published"),
 )
 
 
@@ -29,11 +37,14 @@ class Entry(NamedTuple):
     Attributes:
       row: the trials.
       gain: over the baseline; None of the teacher and the baseline.
+      to_best: difference to the method with the best mean; None of that, the teacher and the
+        baseline.
       share: of the teacher's accuracy; None of the teacher, or where that is unknown.
     """
 
     row: Row
     gain: Difference | None
+    to_best: Difference | None
     share: float | None
 
 
@@ -47,10 +58,12 @@ class Leaderboard:
     def __init__(self, rows: Sequence[Row]):
         by_name = {row.name: row for row in rows}
         baseline, teacher = by_name[BASELINE], by_name.get(TEACHER)
+        methods = [row for row in rows if row.name not in (TEACHER, BASELINE)]
         self.entries = [
             Entry(
                 row,
-                None if row.name in (TEACHER, BASELINE) else difference(row, baseline),
+                difference(row, baseline) if row in methods else None,
+                difference(row, methods[0]) if row in methods[1:] else None,
                 row.mean / teacher.mean if teacher and row is not teacher else None,
             )
             for row in rows
@@ -64,8 +77,8 @@ class Leaderboard:
     @property
     def as_good_as_the_best(self) -> list[str]:
         """The methods that cannot be told from the one with the best mean."""
-        best, *others = self.methods
-        return [e.row.name for e in others if difference(e.row, best.row).is_noise]
+        found = [(entry.row.name, entry.to_best) for entry in self.methods]
+        return [name for name, behind in found if behind and behind.is_noise]
 
     @property
     def not_better_than_the_baseline(self) -> list[str]:
@@ -84,9 +97,9 @@ class Leaderboard:
         test = f"paired t-test over {len(best.trials)} seeds, {LEVEL:.0%}"
         found = [f"The best mean is that of {best.name}."]
         if names := self.as_good_as_the_best:
-            found.append(f"Not told from it ({test}): {', '.join(names)}.")
+            found.append(f"Within noise of it ({test}): {', '.join(names)}.")
         else:
-            found.append(f"It is told from all others ({test}).")
+            found.append(f"All others are worse, and not by chance ({test}).")
         if names := self.not_better_than_the_baseline:
             found.append(f"Not better than the baseline by the same test: {', '.join(names)}.")
         return found
@@ -103,26 +116,30 @@ def comma_separated(board: Leaderboard) -> str:
     """Returns the table as CSV: numbers as they were found, shares and not per cent."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    names = ("row", "trained_by", "trials", "accuracy", "deviation", "best_epoch", "gain")
-    writer.writerow([*names, "gain_deviation", "p", "teacher_share", "seconds", "published"])
-    for row, gain, share in board.entries:
-        gains = (gain.mean, gain.deviation, gain.p) if gain else (None, None, None)
-        found = (row.mean, row.deviation, row.best, *gains, share, row.seconds, row.published)
-        writer.writerow([row.name, row.label, len(row.trials), *found])
+    writer.writerow(CSV_HEAD)
+    for row, gain, to_best, share in board.entries:
+        measured = (row.mean, row.deviation, row.last, row.best)
+        compared = (*_numbers(gain), *_numbers(to_best), share, row.seconds, row.published)
+        writer.writerow([row.name, row.label, len(row.trials), *measured, *compared])
     return file.getvalue()
 
 
+def _numbers(found: Difference | None) -> tuple[float | None, ...]:
+    return (found.mean, found.deviation, found.p) if found else (None, None, None)
+
+
 def _texts(entry: Entry) -> tuple[str, ...]:
-    row, gain, share = entry
+    row, gain, to_best, share = entry
     return (
         row.name,
         row.label,
         str(len(row.trials)),
         _percent(row.mean),
         _percent(row.deviation),
+        _percent(row.last),
         _percent(row.best),
-        "" if gain is None else _signed(gain),
-        "" if gain is None or gain.p is None else f"{gain.p:.3f}",
+        *_signed(gain),
+        *_signed(to_best),
         "" if share is None else f"{share:.3f}",
         f"{row.seconds:.0f}",
         _percent(row.published),
@@ -133,6 +150,9 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f}"
 
 
-def _signed(gain: Difference) -> str:
-    spread = "" if gain.deviation is None else f" ± {100 * gain.deviation:.2f}"
-    return f"{100 * gain.mean:+.2f}{spread}"
+def _signed(found: Difference | None) -> tuple[str, str]:
+    """Returns a difference, and its p."""
+    if found is None:
+        return "", ""
+    spread = "" if found.deviation is None else f" ± {100 * found.deviation:.2f}"
+    return f"{100 * found.mean:+.2f}{spread}", "" if found.p is None else f"{found.p:.3f}"

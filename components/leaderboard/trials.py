@@ -17,7 +17,8 @@ class Trial:
       label: the method with its preset, or the network.
       seed: of the training.
       accuracy: top-1 on `test`, as the Evaluator found it.
-      best: the largest accuracy of an epoch on `eval`; None where there is no such split.
+      last: accuracy of the last epoch on `eval`; None where there is no such split.
+      best: the largest one of an epoch.
       curve: accuracy of each epoch, on `eval` where there is one; None where a stage has none.
       seconds: of training.
       published: mean accuracy in the literature, where the setting is a published one.
@@ -27,6 +28,7 @@ class Trial:
     label: str
     seed: int
     accuracy: float
+    last: float | None
     best: float | None
     curve: tuple[float | None, ...]
     seconds: float
@@ -71,10 +73,14 @@ class Row:
         return statistics.stdev(values) if len(values) > 1 else None
 
     @property
+    def last(self) -> float | None:
+        """Mean of the last epochs' accuracy on `eval`."""
+        return _mean([trial.last for trial in self.trials])
+
+    @property
     def best(self) -> float | None:
         """Mean of the best epochs' accuracy on `eval`."""
-        found = [trial.best for trial in self.trials if trial.best is not None]
-        return statistics.mean(found) if found else None
+        return _mean([trial.best for trial in self.trials])
 
     @property
     def seconds(self) -> float:
@@ -84,10 +90,7 @@ class Row:
     @property
     def curve(self) -> list[float | None]:
         """Mean accuracy of each epoch over the trials; None where one has none."""
-        return [
-            None if None in epoch else statistics.mean(epoch)
-            for epoch in zip(*(trial.curve for trial in self.trials), strict=True)
-        ]
+        return [_mean(epoch) for epoch in zip(*(t.curve for t in self.trials), strict=True)]
 
 
 def rows(trials: Sequence[Trial]) -> list[Row]:
@@ -98,3 +101,8 @@ def rows(trials: Sequence[Trial]) -> list[Row]:
     found = [Row(tuple(listed)) for listed in by_name.values()]
     first = {TEACHER: 0, BASELINE: 1}
     return sorted(found, key=lambda row: (first.get(row.name, 2), -row.mean, row.name))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return statistics.mean(found) if len(found) == len(values) else None

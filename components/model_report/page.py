@@ -59,7 +59,7 @@ def render(run: Run, run_id: str) -> str:
         lineage=lineage.draw(run),
         drawing=lineage,
         frame=charts,
-        config_yaml=yaml.safe_dump(run.record["config"], sort_keys=False, allow_unicode=True),
+        config_yaml=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         command=shlex.join(run.record["command"]),
     )
 

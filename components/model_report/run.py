@@ -57,6 +57,12 @@ class Run:
         """By network, the classes that it says, `(n,)`."""
         return {name: values.argmax(1) for name, values in self.probabilities.items()}
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, with the method and seed of the student: a comparison has several."""
+        trained = {key: self.summary[key] for key in ("method", "seed")}
+        return {**self.record["config"], **trained}
+
     @cached_property
     def networks(self) -> dict[str, str]:
         """What stands behind each name of the profile, such as `resnet8, from scratch`."""

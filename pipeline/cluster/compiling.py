@@ -3,7 +3,7 @@
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from pipeline.quiet import output_to
 def run(options: argparse.Namespace) -> int:
     """Compiles a pipeline into a file, and says what is in it."""
     config = _load(options)
-    target = options.output or Path(f"{config.name}.yaml")
+    kind = "-compare" if options.compare else ""
+    target = options.output or Path(f"{config.name}{kind}.yaml")
     if target.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"--output: found {str(target)!r}, expected a name that ends in .yaml.")
     text = _compile(config, options)
@@ -42,7 +43,7 @@ def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeli
     """Gives the pipeline that a command is asked for.
 
     Args:
-      options: `spec`, a compiled pipeline; or `preset` and `set`, which are compiled.
+      options: `spec`, a compiled pipeline; or `preset`, `set` and `compare`, which are compiled.
 
     Yields:
       The pipeline; its file may be gone afterwards.
@@ -51,10 +52,10 @@ def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeli
       ConfigError: both are given, the file is no compiled pipeline, or the configuration is wrong.
     """
     if options.spec is not None:
-        if options.preset or options.set:
+        if options.preset or options.set or options.compare:
             raise ConfigError(
-                f"--spec: {options.spec} is compiled already; leave --preset and --set out, or "
-                "compile it again with them."
+                f"--spec: {options.spec} is compiled already; leave --preset, --set and --compare "
+                "out, or compile it again with them."
             )
         yield compiled.read(options.spec)
         return
@@ -75,7 +76,8 @@ def _compile(config: run_config.RunConfig, options: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
         from pipeline.cluster import plan  # Keras
 
-        planned = plan.make(config, _command(options.preset or "quick", options.set))
+        make = plan.make_comparison if options.compare else plan.make
+        planned = make(config, _command(options))
         try:
             from pipeline.cluster import spec
         except ModuleNotFoundError as error:
@@ -88,6 +90,8 @@ def _compile(config: run_config.RunConfig, options: argparse.Namespace) -> str:
         return spec.document(planned)
 
 
-def _command(preset: str, overrides: Sequence[str]) -> list[str]:
-    sets = [word for override in overrides for word in ("--set", override)]
-    return ["tfx-distill", "kubeflow", "submit", "--preset", preset, *sets]
+def _command(options: argparse.Namespace) -> list[str]:
+    sets = [word for override in options.set for word in ("--set", override)]
+    preset = options.preset or "quick"
+    compare = ["--compare"] * options.compare
+    return ["tfx-distill", "kubeflow", "submit", "--preset", preset, *sets, *compare]

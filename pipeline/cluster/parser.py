@@ -105,6 +105,12 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         help="override a key, such as kubeflow.image=registry/tfx-distill:1; may be given many "
         "times",
     )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="the comparison that the keys compare.methods, compare.trials and compare.push_best "
+        "ask for, not a run",
+    )
 
 
 def _add_pipeline(parser: argparse.ArgumentParser) -> None:

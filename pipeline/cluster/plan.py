@@ -11,7 +11,8 @@ from components.cifar100_example_gen import output, reader
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import methods
 from kd_trainer.errors import ConfigError
-from pipeline import run_record
+from pipeline import comparison, run_record
+from pipeline.comparison import ComparisonPlan
 from pipeline.config import RunConfig
 from pipeline.plan import Plan, check_batches, check_networks
 from schemas import CIFAR100
@@ -58,14 +59,28 @@ class ClusterPlan(Plan):
         return ""
 
     @property
-    def pipeline_root(self) -> str:
-        """An address in the cluster's object store."""
+    def on_one_machine(self) -> bool:
+        """Not so: each node has a pod."""
+        return False
+
+    def pipeline_root(self, pipeline: str) -> str:
+        """Returns an address in the cluster's object store."""
         return self.config.kubeflow.pipeline_root
 
     @property
     def imported_schema(self) -> Path:
         """The schema where it is."""
         return self.schema
+
+
+class ComparedPlan(ClusterPlan):
+    """A run whose methods are nodes of the graph, and no parameters of the pipeline."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The parameters of the pipeline, but for the method."""
+        method = {"method": json.dumps(self.config.method), "method_preset": ""}
+        return {**super().inputs, **method}
 
 
 def make(config: RunConfig, command: Sequence[str]) -> ClusterPlan:
@@ -83,24 +98,48 @@ def make(config: RunConfig, command: Sequence[str]) -> ClusterPlan:
         do, or as `pipeline.plan.make`.
       DataError: a split of the sample would be empty.
     """
+    return ClusterPlan(**_planned(config, command, [config.method]))
+
+
+def make_comparison(config: RunConfig, command: Sequence[str]) -> ComparisonPlan:
+    """Checks a comparison as `make` does a run, with each of its methods.
+
+    Args:
+      config: the run; its own method is not looked at.
+      command: the command line that makes this comparison again.
+
+    Raises:
+      ConfigError: as `make`.
+      DataError: as `make`.
+    """
+    rows = comparison.specifications(config.compare)
+    specs = list(rows.values())
+    config = config.model_copy(update={"method": specs[0]})
+    return ComparisonPlan(ComparedPlan(**_planned(config, command, specs)), rows)
+
+
+def _planned(config: RunConfig, command: Sequence[str], specs: Sequence[Any]) -> dict[str, Any]:
+    """Checks a run by several methods; returns the fields of its plan."""
     _check_places(config)
     data = config.data
     _, records = reader.load(str(SAMPLE))
     splits = output.output_splits(records, data.eval_fraction, data.limit)
     if data.path is None:
         check_batches(config, len(splits["train"]))
-    check_networks(config, WORKDIR, Path(CIFAR100), splits["train"])
-    return ClusterPlan(
-        config=config,
-        workdir=WORKDIR,
-        source=data.path or _in_image(SAMPLE),
-        data_fingerprint=None,
-        counts={},
-        schema=Path(data.schema_path or _in_image(CIFAR100)),
+    for spec in specs:
+        trained = config.model_copy(update={"method": spec})
+        check_networks(trained, WORKDIR, Path(CIFAR100), splits["train"])
+    return {
+        "config": config,
+        "workdir": WORKDIR,
+        "source": data.path or _in_image(SAMPLE),
+        "data_fingerprint": None,
+        "counts": {},
+        "schema": Path(data.schema_path or _in_image(CIFAR100)),
         # Kubeflow's own.
-        metadata=metadata_store_pb2.ConnectionConfig(),
-        command=command,
-    )
+        "metadata": metadata_store_pb2.ConnectionConfig(),
+        "command": command,
+    }
 
 
 def _check_places(config: RunConfig) -> None:

@@ -23,6 +23,8 @@ from pipeline import graph
 from pipeline.cluster import names
 from pipeline.cluster.plan import WORKDIR, ClusterPlan
 from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
+from pipeline.comparison import ComparisonPlan
+from pipeline.graph.comparison import create_comparison
 
 _TRAINS = (Trainer, DistillTrainer)
 # What looks at the volume or at the machine finds there what no cache key holds.
@@ -38,18 +40,20 @@ _IMAGE = "image"
 _COMMAND = ["python", "-m", "pipeline.cluster.entrypoint"]
 
 
-def document(plan: ClusterPlan) -> str:
+def document(plan: ClusterPlan | ComparisonPlan) -> str:
     """Compiles a pipeline.
 
     Args:
-      plan: the run.
+      plan: the run, or the comparison.
 
     Returns:
       Two documents in YAML, the same bytes for the same plan and code: the PipelineSpec, and the
       platform specification of Kubernetes.
     """
-    pipeline = graph.create_pipeline(plan)
-    settings = plan.config.kubeflow
+    if isinstance(plan, ComparisonPlan):
+        pipeline, settings = create_comparison(plan), plan.run.config.kubeflow
+    else:
+        pipeline, settings = graph.create_pipeline(plan), plan.config.kubeflow
     parts = [_pipeline_spec(pipeline, settings), _platform_spec(pipeline, settings)]
     return yaml.safe_dump_all(parts, sort_keys=True, width=100)
 

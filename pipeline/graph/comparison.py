@@ -55,7 +55,7 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
         nodes += _into_service(plan, data, teacher, board, outputs)
     return Pipeline(
         pipeline_name=plan.name,
-        pipeline_root=plan.pipeline_root,
+        pipeline_root=plan.run.pipeline_root(plan.name),
         metadata_connection_config=plan.run.metadata,
         components=nodes,
         enable_cache=True,
@@ -82,13 +82,18 @@ def _trial(
             schema=data.schema,
             teacher=teacher.outputs["model"],
             config=student_config(run, seed),
-            methods=together,
+            students={
+                row: {
+                    "method": spec,
+                    "code_fingerprint": fingerprint.code(
+                        "components.classroom_trainer.executor",
+                        networks.module(run.student),
+                        *methods.modules(spec),
+                    ),
+                }
+                for row, spec in together.items()
+            },
             checkpoint_dir=run.checkpoint_dir(f"ClassroomTrainer.{trial}"),
-            code_fingerprint=fingerprint.code(
-                "components.classroom_trainer.executor",
-                networks.module(run.student),
-                *(module for spec in together.values() for module in methods.modules(spec)),
-            ),
         ).with_id(f"ClassroomTrainer.{trial}")
         classroom.add_upstream_node(data.anomaly_gate)
         nodes.append(classroom)

@@ -29,6 +29,7 @@ def service_nodes(
         model_blessing=judging.gate.outputs["blessing"],
         decision=decision,
         run_record=data.run_record,
+        summary=trained.student["summary"],
         profile=profile,
         lite=judging.lite,
         push_directory=str(plan.push_directory),

@@ -81,7 +81,7 @@ def _trainer(
 ) -> Trainer:
     with_eval = bool(plan.config.data.eval_fraction)
     custom_config = {
-        "name": node.removeprefix("Trainer."),
+        "name": node.split(".")[1],  # its role
         "network": network,
         "recipe": recipe.model_dump(mode="json"),
         "seed": seed,

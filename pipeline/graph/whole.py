@@ -22,7 +22,7 @@ def create_pipeline(plan: Plan) -> Pipeline:
     service = service_nodes(plan, data, training.trained, judging)
     return Pipeline(
         pipeline_name=plan.config.name,
-        pipeline_root=plan.pipeline_root,
+        pipeline_root=plan.pipeline_root(plan.config.name),
         metadata_connection_config=plan.metadata,
         components=[
             node for part in (data, training, judging, service) for node in part if node is not None

@@ -102,6 +102,14 @@ def test_a_step_with_kept_outputs_is_held_against_a_plain_one():
     assert all(float(cell.split()[0]) > 0 for cell in row[2:])
 
 
+def test_students_at_once_are_held_against_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(tables.together, "STEPS", 2)
+    setting = tables.together.Setting("resnet8", "resnet8", ("soft_logits", "rkd"), 4, "float32")
+    for taken in (tables.together.at_once(setting), tables.together.by_turns(setting)):
+        assert taken.seconds > 0
+        assert taken.megabytes > 0
+
+
 def test_choices_are_held_against_what_was_chosen(monkeypatch):
     monkeypatch.setattr(tables.choices, "STEPS", 1)
     # It takes a minute to compile.

@@ -113,7 +113,7 @@ def ask(outputs, teacher):
     chosen, views = np.arange(4), np.array([0, 3, 17, 5])
     stage = Stage("distil", 1, teacher_taps=("logits",))
     with outputs.of(teacher, stage, data, RECIPE) as cache:
-        return cache.outputs(data.images[:4], chosen, views)["logits"]
+        return cache.outputs(data.images[:4], chosen, views, 0)["logits"]
 
 
 def test_what_is_kept_is_what_the_teacher_says(outputs, asked):

@@ -8,6 +8,7 @@ import pytest
 from kd_helpers import sharpen, tiny, tiny_data
 
 from kd_trainer import training
+from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.methods import METHODS, create
 from kd_trainer.networks import NETWORKS
 from kd_trainer.recipe import Recipe
@@ -37,6 +38,19 @@ def together(teacher, specs, recipe=RECIPE, **data):
         for name, spec in specs.items()
     }
     return distil_together(teacher, students, 5, recipe, 3, tiny_data(24), tiny_data(10))
+
+
+def classrooms(monkeypatch):
+    """Returns the classrooms that are opened from now on."""
+    rooms = []
+    original = Classroom.__init__
+
+    def kept(self, *arguments):
+        rooms.append(self)
+        original(self, *arguments)
+
+    monkeypatch.setattr(Classroom, "__init__", kept)
+    return rooms
 
 
 def without_seconds(history):
@@ -69,19 +83,45 @@ def test_each_is_what_it_is_alone(teacher, tmp_path):
 
 
 def test_the_teacher_runs_once_a_batch(teacher, monkeypatch):
-    rooms = []
-    original = Classroom.__init__
-
-    def kept(self, *arguments):
-        rooms.append(self)
-        original(self, *arguments)
-
-    monkeypatch.setattr(Classroom, "__init__", kept)
+    rooms = classrooms(monkeypatch)
     names = ("soft_logits", "attention_transfer", "rkd")
     for future in together(teacher, {name: method(name) for name in names}).values():
         future.result()
     (room,) = rooms
     assert room.passes == RECIPE.epochs * 24 // RECIPE.batch_size
+
+
+def test_who_is_ahead_waits_for_the_others(teacher, tmp_path, monkeypatch):
+    """Killed when one had ended an epoch more than the other."""
+    rooms = classrooms(monkeypatch)
+    names = ("soft_logits", "attention_transfer")
+    folders = {name: {"checkpoint": Checkpoint(tmp_path, name)} for name in names}
+    specs = {name: method(name) for name in names}
+    for name, epochs in zip(names, (2, 1), strict=True):
+        # A state after so many of the three epochs.
+        original = training.callbacks.EndOfEpoch.on_epoch_end
+
+        def killed(self, epoch, logs=None, last=epochs, original=original):
+            original(self, epoch, logs)
+            if epoch + 1 == last:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(training.callbacks.EndOfEpoch, "on_epoch_end", killed)
+        with pytest.raises(KeyboardInterrupt):
+            together(teacher, {name: specs[name]}, **folders)[name].result()
+        monkeypatch.setattr(training.callbacks.EndOfEpoch, "on_epoch_end", original)
+    rooms.clear()
+    found = together(teacher, specs, **folders)
+    assert all(len(future.result()[1]) == RECIPE.epochs for future in found.values())
+    (room,) = rooms
+    assert room.passes == 2 * 24 // RECIPE.batch_size  # the last two epochs, and none twice
+
+
+def test_a_student_of_bfloat16_computes_in_float32_when_it_is_done(teacher):
+    recipe = RECIPE.model_copy(update={"precision": "bfloat16", "epochs": 1})
+    (future,) = together(teacher, {"rkd": method("rkd")}, recipe).values()
+    student, _ = future.result()
+    assert {layer.dtype_policy.name for layer in student.layers} == {"float32"}
 
 
 def test_one_that_diverges_does_not_end_the_others(teacher):

@@ -13,12 +13,14 @@ from benchmarks.speed.tables import (
     overhead,
     peers,
     settings,
+    together,
 )
 
 TABLES: dict[str, ModuleType] = {
     "methods": methods,
     "peers": peers,
     "cache": cache,
+    "together": together,
     "choices": choices,
     "convolutions": convolutions,
     "input": input_pipeline,

@@ -5,8 +5,9 @@ import math
 import multiprocessing
 import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.speed import memory
 
 TITLE = "How time and memory grow"
 HEAD = [
@@ -81,17 +82,10 @@ def measured(make: Callable[..., Callable[[], float]], *arguments: object) -> Po
 
 def _measure(make: Callable[..., Callable[[], float]], arguments: tuple) -> Point:
     subject = make(*arguments)
-    before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what it is now
+    before = memory.start()
     subject()  # where TensorFlow traces it
     seconds = statistics.median(subject() for _ in range(TURNS))
-    return Point(seconds, (_status("VmHWM") - before) / 1e6)
-
-
-def _status(field: str) -> int:
-    """Returns a size of this process in bytes, as Linux gives it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+    return Point(seconds, (memory.peak() - before) / 1e6)
 
 
 def epoch_of_input(images: int) -> Callable[[], float]:

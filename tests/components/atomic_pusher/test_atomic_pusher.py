@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 from tfx.types import standard_artifacts
 
-from components.artifacts import GateDecision, LiteModels, ModelProfile, RunRecord
+from components.artifacts import (
+    DistillationSummary,
+    GateDecision,
+    LiteModels,
+    ModelProfile,
+    RunRecord,
+)
 from components.atomic_pusher.executor import Executor
 from components.atomic_pusher.model_card import render
 from components.decision import Decision
 from components.profile import Profile
 from components.serving_versions import in_service, versions, withdraw
 from kd_trainer.errors import ConfigError
+from kd_trainer.methods import resolve
 
 SAVED_MODEL = {"saved_model.pb": 1, "assets/class_names.txt": 10, "variables/variables.data": 10**6}
 TFLITE = dict.fromkeys(LiteModels.FILE_NAMES.values(), 100_000)
@@ -66,6 +73,7 @@ class Pusher:
     def __init__(self, folder: Path, profile: Profile, decision: Decision, run: dict[str, Any]):
         self.folder, self.serving = folder, folder / "serving"
         self.profile, self.decision, self.run = profile, decision, run
+        self.summary = {key: run["config"][key] for key in ("method", "seed")}
 
     def artifact(self, kind: type, key: str, files: dict[str, str] | None = None) -> Any:
         made = kind()
@@ -99,6 +107,7 @@ class Pusher:
             "decision": (GateDecision, decided.model_dump_json()),
             "profile": (ModelProfile, self.profile.model_dump_json()),
             "run_record": (RunRecord, json.dumps(self.run)),
+            "summary": (DistillationSummary, json.dumps(self.summary)),
         }
         inputs = {
             "model": [self.artifact(standard_artifacts.Model, "model")],
@@ -141,6 +150,15 @@ def test_a_blessed_model_is_pushed_with_its_card(pusher: Pusher, tmp_path: Path)
     assert pushed.get_string_custom_property("pushed_destination") == str(version)
     assert pushed.get_string_custom_property("pushed_version") == version.name
     assert pushed.get_string_custom_property("rebaselined_over") == ""
+
+
+def test_the_card_is_that_of_the_student_which_a_comparison_chose(pusher: Pusher) -> None:
+    pusher.summary = {"method": resolve({"name": "rkd"}), "seed": 9}
+    pusher("a")
+    [version] = pusher.versions()
+    card = (version / "README.md").read_text()
+    assert "was distilled into it by rkd (crd)" in card
+    assert "| seed | 9 |" in card
 
 
 def test_tflite_files_are_pushed_beside_the_saved_model(pusher: Pusher) -> None:

@@ -10,7 +10,7 @@ def row(name, *accuracies, seeds=None):
 
 
 def trial(name, seed, accuracy, **more):
-    given = {"best": None, "curve": (accuracy,), "seconds": 1.0, **more}
+    given = {"last": None, "best": None, "curve": (accuracy,), "seconds": 1.0, **more}
     return Trial(name, name, seed, accuracy, **given)
 
 

@@ -22,6 +22,7 @@ def board(found=FOUND):
             f"{row} (crd)",
             seed,
             accuracy,
+            last=None if row == "teacher" else accuracy + 0.005,
             best=None if row == "teacher" else accuracy + 0.01,
             curve=(accuracy,),
             seconds=10.0 + seed,
@@ -42,14 +43,15 @@ def test_the_markdown_has_a_line_of_each():
     found = cells(markdown(board()))
     assert list(found) == ["teacher", "baseline", "soft_logits", "rkd", "dml"]
     line = found["soft_logits"]
-    assert line[1:7] == ["soft_logits (crd)", "3", "61.00", "1.00", "62.00", "+10.00 ± 0.00"]
-    assert line[7:] == ["0.000", "0.762", "11", "73.36"]
+    assert line[1:7] == ["soft_logits (crd)", "3", "61.00", "1.00", "61.50", "62.00"]
+    assert line[7:] == ["+10.00 ± 0.00", "0.000", "", "", "0.762", "11", "73.36"]
+    assert found["rkd"][9:11] == ["-0.10 ± 0.17", "0.423"]
 
 
 def test_it_says_what_is_chance():
     text = markdown(board())
     assert "The best mean is that of soft_logits." in text
-    assert "Not told from it (paired t-test over 3 seeds, 5%): rkd." in text
+    assert "Within noise of it (paired t-test over 3 seeds, 5%): rkd." in text
     assert "Not better than the baseline by the same test: dml." in text
 
 
@@ -64,4 +66,6 @@ def test_the_csv_has_the_numbers_as_they_were_found():
     assert float(found["rkd"]["accuracy"]) == pytest.approx(0.609)
     assert float(found["rkd"]["teacher_share"]) == pytest.approx(0.609 / 0.8)
     assert found["teacher"]["gain"] == found["teacher"]["best_epoch"] == ""
-    assert float(found["dml"]["p"]) > 0.05
+    assert float(found["dml"]["gain_p"]) > 0.05
+    assert float(found["rkd"]["to_best"]) == pytest.approx(-0.001)
+    assert found["soft_logits"]["to_best"] == ""

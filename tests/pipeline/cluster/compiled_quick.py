@@ -14,6 +14,10 @@ def document(*overrides: str) -> str:
     return spec.document(plan.make(config.load("quick", overrides), COMMAND))
 
 
+def comparison(*overrides: str) -> str:
+    return spec.document(plan.make_comparison(config.load("quick", overrides), COMMAND))
+
+
 def fixed(text: str) -> str:
     """Puts a word in the place of each fingerprint of code."""
     return re.sub(r"\b[0-9a-f]{64}\b", "FINGERPRINT", text)

@@ -71,6 +71,21 @@ def test_mistakes_are_found_before_anything_is_compiled(tmp_path, capfd, overrid
     assert not list(tmp_path.iterdir())
 
 
+def test_a_comparison_compiles_too(tmp_path, capfd):
+    sets = ["--set", "compare.methods=[rkd, dkd]", "--set", "compare.trials=1"]
+    assert compile_to(tmp_path, "--compare", *sets) == 0
+    assert "pipeline quick-compare, version quick-compare-" in capfd.readouterr().out
+    text = (tmp_path / "p.yaml").read_text()
+    assert "tfx-distill kubeflow submit" not in text  # words, as they can be typed
+    assert '"--compare"' in text or '"--compare"' in text
+
+
+def test_every_method_of_a_comparison_is_held_against_the_networks(tmp_path, capfd):
+    sets = ["--set", "compare.methods=[rkd, kd_svd]", "--set", "teacher.network=wrn_16_2"]
+    assert compile_to(tmp_path, "--compare", *sets) == 2
+    assert "kd_svd" in capfd.readouterr().err
+
+
 def test_a_place_that_cannot_be_written(tmp_path, capfd):
     assert compile_to(tmp_path / "nowhere") == 2
     assert "cannot be written" in capfd.readouterr().err
@@ -91,4 +106,4 @@ def test_submit_compiles_by_itself(kubeflow, server, capfd):
 
 def test_a_compiled_file_is_not_configured_again(kubeflow, spec, capfd):
     assert kubeflow("submit", "--spec", spec, "--set", "seed=1") == 2
-    assert "leave --preset and --set out" in capfd.readouterr().err
+    assert "leave --preset, --set and --compare out" in capfd.readouterr().err

@@ -10,13 +10,13 @@ from itertools import chain
 
 import pytest
 import yaml
-from compiled_quick import document
+from compiled_quick import comparison, document
 from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 from platform_fields import EXECUTOR, mistakes
 
-TRAINS = {"exec-trainer-teacher", "exec-trainer-baseline", "exec-distill-trainer"}
+COMPARED = ["compare.methods=[rkd, fitnet/seed]", "compare.trials=2", "compare.push_best=true"]
 # What finds on the volume, or on the machine, what no cache key holds.
 NEVER_CACHED = {
     "run-recorder",
@@ -36,10 +36,28 @@ EVERYTHING = [
 ]
 
 
-@pytest.fixture(scope="module", params=[[], EVERYTHING], ids=["quick", "everything"])
+COMPILED = {
+    "quick": (document, []),
+    "everything": (document, EVERYTHING),
+    "comparison": (comparison, [*EVERYTHING, *COMPARED]),
+}
+
+
+def trains(executor):
+    return executor.startswith(("exec-trainer-", "exec-distill-trainer"))
+
+
+@pytest.fixture(scope="module", params=COMPILED.values(), ids=COMPILED)
 def compiled(request):
-    text = document(*request.param)
+    make, overrides = request.param
+    text = make(*overrides)
     return text, *yaml.safe_load_all(text)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    spec, _ = yaml.safe_load_all(comparison(*COMPARED))
+    return spec
 
 
 @pytest.fixture
@@ -73,7 +91,7 @@ def test_schema_and_messages(spec):
 
 def test_kubeflows_own_loader_takes_it(compiled):
     loaded = components.load_component_from_text(compiled[0])
-    assert loaded.pipeline_spec.pipeline_info.name == "quick"
+    assert loaded.pipeline_spec.pipeline_info.name in ("quick", "quick-compare")
     assert loaded.platform_spec.platforms["kubernetes"]
 
 
@@ -145,18 +163,16 @@ def test_executors_and_artifact_types_are_found_by_name_in_the_image(compiled, e
 
 def test_every_parameter_has_a_default(spec):
     parameters = spec["root"]["inputDefinitions"]["parameters"]
-    assert set(parameters) == {
-        "baseline",
-        "data_uri",
-        "gate",
-        "image",
-        "method",
-        "method_preset",
-    }
+    of_method = {"method", "method_preset"}
+    assert set(parameters) - of_method == {"baseline", "data_uri", "gate", "image"}
+    # Which methods are compared is the graph.
+    compared = spec["pipelineInfo"]["name"] == "quick-compare"
+    assert set(parameters) & of_method == (set() if compared else of_method)
     for parameter in parameters.values():
         assert parameter["parameterType"] == "STRING"
         assert isinstance(parameter["defaultValue"], str)
-    assert json.loads(parameters["method"]["defaultValue"])["name"] == "soft_logits"
+    if not compared:
+        assert json.loads(parameters["method"]["defaultValue"])["name"] == "soft_logits"
     assert json.loads(parameters["gate"]["defaultValue"])["min_accuracy"] == 0.6
 
 
@@ -173,11 +189,9 @@ def test_cpu_and_memory_for_all_and_a_gpu_where_it_trains(executors):
         resources = executor["container"]["resources"]
         for key in ("cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"):
             assert resources[key] > 0
-        assert ("accelerator" in resources) == (name in TRAINS)
-    assert executors["exec-distill-trainer"]["container"]["resources"]["accelerator"] == {
-        "type": "nvidia.com/gpu",
-        "count": "1",
-    }
+        assert ("accelerator" in resources) == trains(name)
+        gpu = {"type": "nvidia.com/gpu", "count": "1"}
+        assert resources.get("accelerator", gpu) == gpu
 
 
 def test_no_gpu_asked_for():
@@ -193,8 +207,7 @@ def test_what_looks_outside_of_its_inputs_is_never_cached(tasks):
         artifacts = tasks[name]["inputs"].get("artifacts", {})
         producers = {source["taskOutputArtifact"]["producerTask"] for source in artifacts.values()}
         assert producers & NEVER_CACHED <= {"baseline-selector"}
-    trained = {"trainer-teacher", "trainer-baseline", "distill-trainer"}
-    for name in trained:
+    for name in (name for name in tasks if trains(f"exec-{name}")):
         artifacts = tasks[name]["inputs"]["artifacts"]
         producers = {source["taskOutputArtifact"]["producerTask"] for source in artifacts.values()}
         assert not producers & NEVER_CACHED
@@ -223,8 +236,8 @@ def test_the_platform_document_is_as_its_message(platform, executors):
     for name, pod in platform.items():
         assert not mistakes(pod, EXECUTOR, name)
         assert pod["pvcMount"] == [{"constant": "tfx-distill", "mountPath": "/work"}]
-        assert ("enabledSharedMemory" in pod) == (name in TRAINS)
-        assert int(pod["activeDeadlineSeconds"]) == (86400 if name in TRAINS else 3600)
+        assert ("enabledSharedMemory" in pod) == trains(name)
+        assert int(pod["activeDeadlineSeconds"]) == (86400 if trains(name) else 3600)
 
 
 def test_pods_are_given_what_was_asked_for():
@@ -238,8 +251,8 @@ def test_pods_are_given_what_was_asked_for():
                 "keyToEnv": [{"secretKey": "accesskey", "envVar": "AWS_ACCESS_KEY_ID"}],
             }
         ]
-        trains = {"nodeSelector", "tolerations"}
-        assert set(pod) & trains == (trains if name in TRAINS else set())
+        chosen = {"nodeSelector", "tolerations"}
+        assert set(pod) & chosen == (chosen if trains(name) else set())
     assert pods["exec-distill-trainer"]["nodeSelector"] == {"labels": {"pool": "gpu"}}
     assert pods["exec-distill-trainer"]["tolerations"] == [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -255,6 +268,32 @@ def test_paths_are_those_in_the_containers(compiled, tasks):
     ]
     paths = {value for value in values if str(value).startswith("/")}
     assert "/work/serving/quick" in paths
-    assert "/work/checkpoints/quick/DistillTrainer" in paths
+    assert any(path.startswith("/work/checkpoints/quick/DistillTrainer") for path in paths)
     assert "/app/schemas/cifar100.pbtxt" in paths
     assert all(path.startswith(("/work/", "/app/")) for path in paths)
+
+
+def test_a_comparison_has_one_teacher_and_a_task_for_each_method_and_seed(compared):
+    tasks = compared["root"]["dag"]["tasks"]
+    assert {name for name in tasks if "trainer" in name} == {
+        "trainer-teacher",
+        *(f"trainer-baseline-{trial}" for trial in range(2)),
+        *(f"distill-trainer-{row}-{trial}" for row in ("rkd", "fitnet-seed") for trial in range(2)),
+    }
+    for name, task in tasks.items():
+        if name.startswith("distill-trainer"):
+            # Of the teacher alone, not of each other: they run in parallel.
+            teacher = task["inputs"]["artifacts"]["teacher"]["taskOutputArtifact"]
+            assert teacher["producerTask"] == "trainer-teacher"
+            assert not [other for other in task["dependentTasks"] if "distill" in other]
+
+
+def test_the_table_of_a_comparison_is_made_of_all(compared):
+    tasks = compared["root"]["dag"]["tasks"]
+    trained = [name for name in tasks if "trainer" in name]
+    measured = {name for name in tasks if name.startswith("evaluator-")}
+    assert len(measured) == len(trained) == 7
+    assert {*trained, *measured} == set(tasks["leaderboard"]["dependentTasks"])
+    assert "leaderboard" in tasks["best-student"]["dependentTasks"]
+    given = tasks["student-gate"]["inputs"]["artifacts"]["candidate"]["taskOutputArtifact"]
+    assert given["producerTask"] == "best-student"
