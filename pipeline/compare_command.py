@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.run_recorder import origin
-from pipeline import comparison, comparison_table, run_command, run_record
+from pipeline import comparison, run_command, run_record
 from pipeline import plan as run_plan
 from pipeline import workdir as run_workdir
 from pipeline.history import History
@@ -57,7 +57,8 @@ def compare(
 
 
 def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> int:
-    from pipeline import outcome
+    # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
+    from pipeline import comparison_table, outcome
     from pipeline.display import show_outcome
     from pipeline.graph.comparison import create_comparison
 

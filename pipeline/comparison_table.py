@@ -11,7 +11,7 @@ from rich.table import Table
 from components.artifacts import ComparisonTable
 from components.leaderboard.noise import LEVEL
 
-_HEADS = ("accuracy, %", "over the baseline", "of the teacher's", "to the best")
+_HEADS = ("accuracy, %", "gain", "of teacher", "to the best")
 
 
 def show(console: Console, folder: Path) -> None:
@@ -22,9 +22,9 @@ def show(console: Console, folder: Path) -> None:
       folder: of a `ComparisonTable`.
     """
     table = Table(title="On the test split", title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for head in _HEADS:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
         for row in csv.DictReader(lines):
             table.add_row(row["row"], *_cells(row))

@@ -25,10 +25,11 @@ class RunDisplay:
 
     Args:
       console: where to.
+      width: of the nodes' names.
     """
 
-    def __init__(self, console: Console):
-        self._console = console
+    def __init__(self, console: Console, width: int = 22):
+        self._console, self._width = console, width
         self._live: Live | None = None
         self._bar = Progress(
             SpinnerColumn(),
@@ -55,7 +56,9 @@ class RunDisplay:
             mark, note = "[dim]✓[/]", "[dim]cached[/]"
         else:
             mark, note = "[green]✓[/]", ""
-        self._console.print(f"{mark} {event.node:<22}{event.seconds:7.1f} s  {note}".rstrip())
+        self._console.print(
+            f"{mark} {event.node:<{self._width}}{event.seconds:7.1f} s  {note}".rstrip()
+        )
 
     def on_training(self, moment: progress.Progress) -> None:
         """Shows how far training is."""

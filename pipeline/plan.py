@@ -25,7 +25,11 @@ from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
 
 if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
     from components.cifar100_example_gen.records import Records
+    from kd_trainer.methods.base import Method
 
 
 @dataclass(frozen=True)
@@ -154,10 +158,7 @@ def make(
     splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
     counts = {name: len(split) for name, split in splits.items()}
     check_batches(config, counts["train"])
-    own = check_networks(config, workdir, schema, splits["train"])
-    for spec in specs:
-        other = config.model_copy(update={"method": spec})
-        check_networks(other, workdir, schema, splits["train"])
+    own = check_networks(config, [config.method, *specs], workdir, schema, splits["train"])
     return Plan(
         config=config,
         workdir=workdir,
@@ -204,12 +205,13 @@ def check_batches(config: RunConfig, images: int) -> None:
 
 
 def check_networks(
-    config: RunConfig, workdir: Path, schema: Path, train: "Records"
+    config: RunConfig, specs: Sequence[Any], workdir: Path, schema: Path, train: "Records"
 ) -> dict[str, OwnNetwork]:
-    """Holds both networks against the data and the method.
+    """Holds both networks against the data and each method.
 
     Args:
       config: the run.
+      specs: resolved specifications of the methods.
       workdir: where networks of the user's own are kept.
       schema: gives the number of classes.
       train: the training split.
@@ -218,12 +220,11 @@ def check_networks(
       The networks of the user's own, by role.
 
     Raises:
-      ConfigError: one does not fit the data, their taps do not fit the method, or a training
-        cannot be distributed as asked for.
+      ConfigError: one does not fit the data, their taps do not fit a method, or a training cannot
+        be distributed as asked for.
     """
-    from kd_trainer import distribution, examples, training
+    from kd_trainer import examples
     from kd_trainer.networks import build
-    from kd_trainer.teacher_cache import can_be_kept
 
     _check_processes(config)
     classes = examples.num_classes(str(schema))
@@ -237,21 +238,34 @@ def check_networks(
         role: own[role].user.network if role in own else build(str(section.network), classes)
         for role, section in roles.items()
     }
-    method = methods.create(config.method)
-    distribution.check(config.recipe.distribution, method)
-    try:
-        student, teacher = method.networks(networks["student"], networks["teacher"])
-        training.fit_taps(teacher, student, method, config.recipe.epochs, train.labels)
-    except ConfigError as error:
-        raise user_networks.explained(error, own) from error
-    stages = method.stages(config.recipe.epochs)
+    keeps = False
+    for spec in specs:
+        try:
+            keeps |= _check_method(methods.create(spec), config, networks, train.labels)
+        except ConfigError as error:
+            why = str(user_networks.explained(error, own))
+            named = f"{methods.label(spec)}: {why}" if len(specs) > 1 else why
+            raise ConfigError(named) from error
     gigabytes = config.teacher.cache_gigabytes
-    if gigabytes and not any(can_be_kept(stage, teacher) for stage in stages):
+    if gigabytes and not keeps:
         raise ConfigError(
             f"teacher.cache_gigabytes is {gigabytes:g}, but nothing that the method reads of the "
             "teacher can be kept: vectors can, such as logits, in inference mode. Set it to 0."
         )
     return own
+
+
+def _check_method(
+    method: "Method", config: RunConfig, networks: Mapping[str, "keras.Model"], labels: "np.ndarray"
+) -> bool:
+    """Holds a method against both networks; returns whether a teacher's outputs can be kept."""
+    from kd_trainer import distribution, training
+    from kd_trainer.teacher_cache import can_be_kept
+
+    distribution.check(config.recipe.distribution, method)
+    student, teacher = method.networks(networks["student"], networks["teacher"])
+    training.fit_taps(teacher, student, method, config.recipe.epochs, labels)
+    return any(can_be_kept(stage, teacher) for stage in method.stages(config.recipe.epochs))
 
 
 def _check_processes(config: RunConfig) -> None:

@@ -159,7 +159,7 @@ def carry_out(pipeline: "Pipeline", console: Console, log: Path) -> str | None:
 
     # absl, in Beam's executors, parses what it finds here and refuses our own flags.
     sys.argv = sys.argv[:1]
-    display = RunDisplay(console)
+    display = RunDisplay(console, max(22, *(len(node.id) for node in pipeline.components)))
     unsubscribe = progress.subscribe(display.on_training)
     try:
         local_runner.run(pipeline, display.on_node)

@@ -107,7 +107,9 @@ def test_the_table_is_what_the_evaluators_say(run):
     assert set(table) == {"teacher", "baseline", *METHODS}
     for row in METHODS:
         found = [
-            evaluation.metrics(outputs[f"Evaluator.{row}_{trial}"]["evaluation"].uri, "candidate")
+            evaluation.metrics(
+                outputs[f"TrialEvaluator.{row}_{trial}"]["evaluation"].uri, "candidate"
+            )
             for trial in range(2)
         ]
         mean = sum(metrics[()][TOP1] for metrics in found) / 2

@@ -100,6 +100,8 @@ class Leaderboard:
             found.append(f"Within noise of it ({test}): {', '.join(names)}.")
         else:
             found.append(f"All others are worse, and not by chance ({test}).")
+        if len(best.trials) == 2:
+            found.append("Two seeds tell little: the test hardly finds a difference in them.")
         if names := self.not_better_than_the_baseline:
             found.append(f"Not better than the baseline by the same test: {', '.join(names)}.")
         return found

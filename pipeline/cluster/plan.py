@@ -126,9 +126,7 @@ def _planned(config: RunConfig, command: Sequence[str], specs: Sequence[Any]) ->
     splits = output.output_splits(records, data.eval_fraction, data.limit)
     if data.path is None:
         check_batches(config, len(splits["train"]))
-    for spec in specs:
-        trained = config.model_copy(update={"method": spec})
-        check_networks(trained, WORKDIR, Path(CIFAR100), splits["train"])
+    check_networks(config, specs, WORKDIR, Path(CIFAR100), splits["train"])
     return {
         "config": config,
         "workdir": WORKDIR,

@@ -154,4 +154,4 @@ def _evaluator(
         gate='{"min_accuracy": 0}',
         reference="baseline",
         code_fingerprint=fingerprint.code("components.gate_evaluator.executor"),
-    ).with_id(f"Evaluator.{key}")
+    ).with_id(f"TrialEvaluator.{key}")

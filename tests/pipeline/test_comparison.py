@@ -71,7 +71,7 @@ def test_students_share_teacher_data_and_baseline(tmp_path):
         "DistillTrainer.dml.0",
         "DistillTrainer.dml.1",
     }
-    assert kinds["Evaluator"] == 1 + 2 + 3 * 2
+    assert kinds["TrialEvaluator"] == 1 + 2 + 3 * 2
     assert kinds["Leaderboard"] == 1
     assert "Pusher" not in kinds
 

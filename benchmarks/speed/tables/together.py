@@ -148,6 +148,9 @@ def _given(setting: Setting) -> tuple[Any, int, Any, Any]:
     from kd_trainer.networks import build
     from kd_trainer.recipe import Recipe
 
-    recipe = Recipe(epochs=2, batch_size=setting.batch, precision=setting.precision)
+    # So low that nothing diverges, which says nothing of time.
+    recipe = Recipe(
+        epochs=2, batch_size=setting.batch, precision=setting.precision, learning_rate=1e-6
+    )
     data = Dataset(*batch(setting.batch * STEPS))
     return build(setting.teacher, CLASSES), CLASSES, recipe, data

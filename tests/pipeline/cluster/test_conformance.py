@@ -291,7 +291,7 @@ def test_a_comparison_has_one_teacher_and_a_task_for_each_method_and_seed(compar
 def test_the_table_of_a_comparison_is_made_of_all(compared):
     tasks = compared["root"]["dag"]["tasks"]
     trained = [name for name in tasks if "trainer" in name]
-    measured = {name for name in tasks if name.startswith("evaluator-")}
+    measured = {name for name in tasks if name.startswith("trial-evaluator-")}
     assert len(measured) == len(trained) == 7
     assert {*trained, *measured} == set(tasks["leaderboard"]["dependentTasks"])
     assert "leaderboard" in tasks["best-student"]["dependentTasks"]
