@@ -17,7 +17,7 @@ from kd_trainer.together import Student, distil_together
 
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05, crop_padding=1)
 # Logits, features, two stages of which one has no teacher, images' numbers, bounded gradients.
-SPECS = ("soft_logits", "attention_transfer", "fitnet", "crd", "kd_svd")
+SPECS = ("soft_logits", "fitnet", "crd", "kd_svd")
 
 
 @pytest.fixture

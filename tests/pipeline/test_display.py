@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -53,6 +54,17 @@ def test_training_has_a_line_an_epoch_where_there_is_no_terminal():
     text = shown(terminal=False)
     assert "hint 2/4  hint 0.123  loss 1.500  val_accuracy 0.750  812 images/s, 1:05 left" in text
     assert "val_task" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_of_students_that_train_at_once_each_is_named(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None)
+    display = RunDisplay(console)
+    display.on_node(NodeEvent("ClassroomTrainer.0", "run"))
+    for model in ("rkd", "dist"):
+        display.on_training(dataclasses.replace(MOMENT, model=model))
+    display.close()
+    assert "dist hint 2/4  hint 0.123" in console.file.getvalue()
 
 
 def bound(key, metric, value, least):

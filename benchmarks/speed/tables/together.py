@@ -12,7 +12,7 @@ from benchmarks.speed.paired import Rounds, Subject
 
 TITLE = "Students that train at once on one pass of their teacher, over one after the other"
 METHODS = ("soft_logits", "attention_transfer", "rkd", "dkd", "pkt", "similarity_preserving")
-METHODS += ("dist", "correlation_congruence")
+METHODS += ("dist", "logit_standardization")
 HEAD = [
     "Each training is a process of its own, of two epochs on random images, the first of which",
     "traces the graphs and is left out. Seconds are medians, those of a step of all students;",
