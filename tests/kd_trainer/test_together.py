@@ -133,6 +133,18 @@ def test_one_that_diverges_does_not_end_the_others(teacher):
     assert len(history) == RECIPE.epochs
 
 
+def test_an_interrupt_ends_all(teacher, monkeypatch):
+    def interrupted(futures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kd_trainer.together.wait", interrupted)
+    rooms = classrooms(monkeypatch)
+    recipe = RECIPE.model_copy(update={"epochs": 2000})
+    with pytest.raises(KeyboardInterrupt):
+        together(teacher, {name: method(name) for name in ("soft_logits", "rkd")}, recipe)
+    assert rooms[0].passes < 100
+
+
 def test_who_can_be_taught_together():
     alone = {name for name in METHODS if not can_be_shared(create({"name": name}).stages(10))}
     assert alone == {"dml", "jacobian_matching", "overhaul"}
