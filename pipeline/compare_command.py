@@ -4,18 +4,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
-from components.run_recorder import origin
-from pipeline import comparison, run_command, run_record
-from pipeline import plan as run_plan
-from pipeline import workdir as run_workdir
+from pipeline import comparison, run_command
 from pipeline.history import History
-from pipeline.quiet import output_to
 
 
 def compare(
@@ -40,20 +35,11 @@ def compare(
       UserError: bad usage, configuration or data, found before anything ran.
     """
     workdir = workdir.absolute()
-    config = run_command.load(preset, overrides, workdir, metadata)
-    command = run_record.command(preset, overrides, workdir, metadata, verb="compare")
-    with run_workdir.in_use(workdir):
-        source = run_plan.locate(config, workdir)
-        log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
-        with output_to(log) as terminal:
-            console = Console(file=terminal)
-            plan = comparison.make(config, workdir, source, metadata, command)
-            _print_head(console, plan)
-            console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
-            with open(log, "a") as file:
-                libraries = yaml.safe_dump(origin.libraries())
-                file.write(f"{libraries}\n{run_command.document(plan.run.config)}\n")
-            return _execute(plan, console, log)
+    with run_command.opened("compare", preset, overrides, workdir, metadata) as session:
+        plan = comparison.make(session.config, workdir, session.source, metadata, session.command)
+        _print_head(session.console, plan)
+        session.begin_log()
+        return _execute(plan, session.console, session.log)
 
 
 def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> int:

@@ -4,9 +4,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 from ml_metadata.proto import metadata_store_pb2
@@ -50,20 +51,64 @@ def run(
       UserError: bad usage, configuration or data, found before anything ran.
     """
     workdir = workdir.absolute()
+    with opened("run", preset, overrides, workdir, metadata) as session:
+        plan = run_plan.make(session.config, workdir, session.source, metadata, session.command)
+        _print_head(session.console, plan)
+        session.begin_log()
+        return _execute(plan, session.console, session.log)
+
+
+class Session(NamedTuple):
+    """A run that has the workdir to itself.
+
+    Attributes:
+      config: the configuration.
+      source: where the data is.
+      command: as `run_record.command` gives it.
+      console: the terminal; all other output goes into the log.
+      log: its path.
+    """
+
+    config: run_config.RunConfig
+    source: str
+    command: list[str]
+    console: Console
+    log: Path
+
+    def begin_log(self) -> None:
+        """Says where the log is, and writes into it what one needs to know to read the rest."""
+        self.console.print(f"log: {escape(str(self.log))}\n", highlight=False, soft_wrap=True)
+        with open(self.log, "a") as file:
+            file.write(f"{yaml.safe_dump(origin.libraries())}\n{document(self.config)}\n")
+
+
+@contextmanager
+def opened(
+    verb: str,
+    preset: str,
+    overrides: Sequence[str],
+    workdir: Path,
+    metadata: metadata_store_pb2.ConnectionConfig | None,
+) -> Iterator[Session]:
+    """Loads the configuration, fetches the data, and sends all output into a log.
+
+    Args:
+      verb: the command.
+      preset: the preset's name.
+      overrides: `key=value` each.
+      workdir: absolute; no other run may use it meanwhile.
+      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+
+    Raises:
+      UserError: as `run`.
+    """
     config = load(preset, overrides, workdir, metadata)
-    command = run_record.command(preset, overrides, workdir, metadata)
+    command = run_record.command(preset, overrides, workdir, metadata, verb)
     with run_workdir.in_use(workdir):
         source = run_plan.locate(config, workdir)
         log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         with output_to(log) as terminal:
-            console = Console(file=terminal)
-            plan = run_plan.make(config, workdir, source, metadata, command)
-            _print_head(console, plan)
-            console.print(f"log: {escape(str(log))}\n", highlight=False, soft_wrap=True)
-            with open(log, "a") as file:
-                # What one needs to know to read the rest of it.
-                file.write(f"{yaml.safe_dump(origin.libraries())}\n{document(config)}\n")
-            return _execute(plan, console, log)
+            yield Session(config, source, command, Console(file=terminal), log)
 
 
 def dry_run(
@@ -85,7 +130,7 @@ def dry_run(
     """
     workdir = workdir.absolute()
     config = load(preset, overrides, workdir, metadata)
-    command = run_record.command(preset, overrides, workdir, metadata)
+    command = run_record.command(preset, overrides, workdir, metadata, "run")
     source = run_plan.locate(config, workdir)
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")) as terminal:
         console = Console(file=terminal)

@@ -21,7 +21,7 @@ def command(
     overrides: Sequence[str],
     workdir: Path,
     metadata: metadata_store_pb2.ConnectionConfig | None,
-    verb: str = "run",
+    verb: str,
 ) -> list[str]:
     """Returns the command line, in words, as it can be typed in any folder; without a password.
 
