@@ -8,18 +8,14 @@ from typing import NamedTuple
 from components.leaderboard.noise import LEVEL, Difference, difference
 from components.leaderboard.trials import BASELINE, TEACHER, Row
 
-_HEAD = (
-    "",
-    "trained by",
-    "trials",
-    "accuracy, %",
+_BEFORE = ("", "trained by", "trials")
+_AFTER = (
     "deviation",
     "best epoch, %",
     "over the baseline",
     "p",
     "of the teacher's",
     "seconds",
-    "published, %",
 )
 
 
@@ -42,9 +38,11 @@ class Leaderboard:
 
     Args:
       rows: the networks, as `trials.rows` returns them; the baseline is one of them.
+      published_source: where their published accuracies stand; empty if there are none.
     """
 
-    def __init__(self, rows: Sequence[Row]):
+    def __init__(self, rows: Sequence[Row], published_source: str = ""):
+        self.published_source = published_source
         by_name = {row.name: row for row in rows}
         baseline, teacher = by_name[BASELINE], by_name.get(TEACHER)
         self.entries = [
@@ -55,6 +53,11 @@ class Leaderboard:
             )
             for row in rows
         ]
+
+    @property
+    def has_published(self) -> bool:
+        """Whether the literature has an accuracy of any of the networks."""
+        return any(entry.row.published is not None for entry in self.entries)
 
     @property
     def methods(self) -> list[Entry]:
@@ -76,6 +79,11 @@ class Leaderboard:
     @property
     def sentences(self) -> list[str]:
         """What the numbers mean, in words."""
+        origin = [f"Original figures: {self.published_source}."] if self.has_published else []
+        return [*self._chance, *origin]
+
+    @property
+    def _chance(self) -> list[str]:
         if not self.methods:
             return []
         best = self.methods[0].row
@@ -94,9 +102,11 @@ class Leaderboard:
 
 def markdown(board: Leaderboard) -> str:
     """Returns the table as Markdown, and what it means."""
-    lines = [_HEAD, *(_texts(entry) for entry in board.entries)]
+    compared = board.has_published
+    head = (*_BEFORE, *(("original, %", "ours, %") if compared else ("accuracy, %",)), *_AFTER)
+    lines = [head, *(_texts(entry, compared) for entry in board.entries)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([rows[0], "|---" * len(_HEAD) + "|", *rows[1:], "", *board.sentences, ""])
+    return "\n".join([rows[0], "|---" * len(head) + "|", *rows[1:], "", *board.sentences, ""])
 
 
 def comma_separated(board: Leaderboard) -> str:
@@ -112,12 +122,13 @@ def comma_separated(board: Leaderboard) -> str:
     return file.getvalue()
 
 
-def _texts(entry: Entry) -> tuple[str, ...]:
+def _texts(entry: Entry, compared: bool) -> tuple[str, ...]:
     row, gain, share = entry
     return (
         row.name,
         row.label,
         str(len(row.trials)),
+        *((_percent(row.published),) if compared else ()),
         _percent(row.mean),
         _percent(row.deviation),
         _percent(row.best),
@@ -125,7 +136,6 @@ def _texts(entry: Entry) -> tuple[str, ...]:
         "" if gain is None or gain.p is None else f"{gain.p:.3f}",
         "" if share is None else f"{share:.3f}",
         f"{row.seconds:.0f}",
-        _percent(row.published),
     )
 
 
