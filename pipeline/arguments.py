@@ -65,7 +65,7 @@ def _add_compare(add_to: _Commands) -> None:
     compare.add_argument(
         "--methods",
         metavar="NAMES",
-        help="names with commas between, each NAME or NAME/PRESET (default: all)",
+        help="names with commas between, each NAME or NAME/PRESET (default: the preset's, or all)",
     )
     compare.add_argument(
         "--trials", type=int, metavar="N", help="trainings of each, a seed each (default: 5)"

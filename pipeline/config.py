@@ -6,9 +6,8 @@ Everything that a component is given derives from it.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,15 +19,15 @@ from pydantic import (
 
 from components.gate_bounds import GateBounds
 from kd_trainer.config_errors import explain
-from kd_trainer.errors import ConfigError, nearest
+from kd_trainer.errors import ConfigError
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
+from pipeline import presets
 from pipeline.beam import BeamConfig
 from pipeline.cluster.settings import KubeflowConfig
 from pipeline.overrides import apply
 
 _TAP = re.compile(r"[a-z][a-z0-9_]*")
-PRESETS = Path(__file__).with_name("presets")
 
 
 class _Section(BaseModel):
@@ -166,6 +165,15 @@ class CompareConfig(_Section):
         return names
 
 
+class PublishedConfig(_Section):
+    """What the literature reports of a preset's setting."""
+
+    source: str = Field(description="where the figures stand")
+    accuracy: dict[str, Annotated[float, Field(gt=0, lt=100)]] = Field(
+        description="top-1 on test, per cent, of `teacher`, `baseline` and methods as NAME/PRESET"
+    )
+
+
 class RunConfig(_Section):
     """A run."""
 
@@ -181,6 +189,9 @@ class RunConfig(_Section):
     gate: GateConfig
     push: PushConfig = PushConfig()
     compare: CompareConfig = CompareConfig()
+    published: PublishedConfig | None = Field(
+        None, description="null where an override makes the setting another than the preset's"
+    )
     beam: BeamConfig = BeamConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
 
@@ -220,27 +231,34 @@ class RunConfig(_Section):
         return {key: recipe for key, recipe in recipes.items() if recipe is not None}
 
 
-def presets() -> list[str]:
-    """Returns the names of the presets."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
 def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
     """Makes a run's configuration.
 
     Args:
-      preset: a name of `presets()`.
+      preset: a name of `presets.names()`.
       overrides: `key.sub=value`, where the value is YAML.
 
     Raises:
       ConfigError: unknown preset, key or name, each with the nearest known ones; a value out of
         its range; an override without `=`.
     """
-    if preset not in presets():
-        raise ConfigError(f"There is no preset named {preset!r}. {nearest(preset, presets())}")
-    document = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())
+    document = presets.read(preset)
+    setting = _setting(validate(document))
     apply(document, overrides)
-    return validate(document)
+    config = validate(document)
+    if _setting(config) != setting:
+        config = config.model_copy(update={"published": None})
+    return config
+
+
+def _setting(config: RunConfig) -> tuple[Any, ...]:
+    """Returns what results depend on, but for the images, the method and chance."""
+    data, teacher = config.data, config.teacher
+    return (
+        *(data.limit, data.eval_fraction),
+        *(teacher.network, teacher.recipe),
+        *(config.student, config.recipe),
+    )
 
 
 def validate(document: Mapping[str, Any]) -> RunConfig:

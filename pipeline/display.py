@@ -108,18 +108,27 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     table = Table(title="On the test split", title_justify="left")
     for heading in ("", "network"):
         table.add_column(heading)
-    for heading in ("top-1", "top-5", "parameters"):
+    compared = any(row.published is not None for row in outcome.rows)
+    original = ["original"] if compared else []
+    for heading in (*original, "top-1", "top-5", "parameters"):
         table.add_column(heading, justify="right")
     for row in outcome.rows:
         table.add_row(
             row.role,
             escape(row.network),
+            *(["" if row.published is None else f"{row.published:.2%}"] if compared else []),
             f"{row.top1:.2%}",
             f"{row.top5:.2%}",
             "–" if row.parameters is None else f"{row.parameters:,}",
         )
     console.print()
     console.print(table)
+    if compared:
+        console.print(
+            f"Original figures of top-1: {escape(outcome.published_source)}.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for use in outcome.teacher_outputs:
         console.print(
             f"The teacher's outputs: {escape(use.sentence)}.", highlight=False, soft_wrap=True

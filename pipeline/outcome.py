@@ -1,8 +1,10 @@
 """What came out of a run, read from ML Metadata and the artifacts it points to."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ml_metadata import metadata_store
 
@@ -11,19 +13,21 @@ from components.artifacts import DistillationSummary, KeptTeacherOutputs, Report
 from components.decision import Decision
 from kd_trainer import methods
 from kd_trainer.teacher_use import Use
+from pipeline import published
 from pipeline.history import Artifact, History
 from pipeline.plan import Plan
 
 
 @dataclass(frozen=True)
 class Row:
-    """A network of the run, measured on the test split."""
+    """A network of the run, measured on the test split; `published` is the literature's top-1."""
 
     role: str
     network: str
     top1: float
     top5: float
     parameters: int | None
+    published: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Outcome:
       overtaken: why a blessed student was not pushed; empty otherwise.
       report: the run's page.
       teacher_outputs: what the training had of kept ones; empty where none are kept.
+      published_source: where the rows' published figures stand; empty if there are none.
     """
 
     rows: list[Row]
@@ -45,6 +50,7 @@ class Outcome:
     overtaken: str
     report: str
     teacher_outputs: list[Use]
+    published_source: str = ""
 
 
 def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outcome:
@@ -60,7 +66,10 @@ def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outco
     measured = profile.read(nodes["ModelProfiler"]["profile"].uri)
     made = decision.read(nodes["StudentGate"]["decision"].uri)
     summary_dir = Path(nodes[student_node]["summary"].uri)
-    labels = _labels(plan, made.champion_version, summary_dir)
+    summary = json.loads((summary_dir / DistillationSummary.FILE_NAME).read_text())
+    labels = _labels(plan, made.champion_version, summary)
+    original = _published(plan, made.champion_version, summary)
+    figures = published.figures(plan)
     pushed = nodes["Pusher"]["pushed_model"].properties
     return Outcome(
         rows=[
@@ -70,6 +79,7 @@ def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outco
                 network.top1,
                 network.top5,
                 network.parameters,
+                original.get(role),
             )
             for role, network in measured.networks.items()
         ],
@@ -78,7 +88,19 @@ def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outco
         overtaken=pushed.get("reason", ""),
         report=str(Path(nodes["ModelReport"]["report"].uri) / ReportPage.FILE_NAME),
         teacher_outputs=_uses(nodes[student_node].get("teacher_outputs")),
+        published_source=figures.source if figures else "",
     )
+
+
+def _published(
+    plan: Plan, champion_version: str, summary: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """Returns the literature's accuracy by role; a champion has none."""
+    return {
+        "teacher": published.accuracy(plan, "teacher"),
+        "baseline": None if champion_version else published.accuracy(plan, "baseline"),
+        "student": published.accuracy_of_method(plan, summary["method"]),
+    }
 
 
 def _uses(artifact: Artifact | None) -> list[Use]:
@@ -88,10 +110,9 @@ def _uses(artifact: Artifact | None) -> list[Use]:
     return [Use.model_validate(use) for use in json.loads(document)]
 
 
-def _labels(plan: Plan, champion_version: str, summary_dir: Path) -> dict[str, str]:
+def _labels(plan: Plan, champion_version: str, summary: Mapping[str, Any]) -> dict[str, str]:
     """Returns what the networks are called, by role."""
     config = plan.config
-    summary = json.loads((summary_dir / DistillationSummary.FILE_NAME).read_text())
     parameters, small = summary["parameters"], config.student.label
     # DML may export the peer, which has the teacher's architecture.
     own = parameters["student"] == parameters["baseline"]

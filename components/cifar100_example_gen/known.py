@@ -7,6 +7,8 @@ from kd_trainer.errors import DataError
 
 OFFICIAL_TRAIN_BYTES = 155249918
 OFFICIAL_META_MD5 = "7973b15100ade9c7d40fb424638fde48"
+# `reader.DataSummary.fingerprint` of all of CIFAR-100, in any wrapping.
+OFFICIAL_FINGERPRINT = "d9bc4854c2877810a978e1c5998f5eb99e12e7de5fe929b2010a622967ba1a1f"
 
 # {member: {size in bytes: MD5}}: the official archive's, then the shipped sample's. `meta` is
 # checked with the official `train`: by itself, any pickle of its names may have its size.

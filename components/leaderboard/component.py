@@ -33,6 +33,7 @@ class LeaderboardSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "trials": component_spec.ExecutionParameter(type=str),
+        "published_source": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: dict[str, Any] = {}
@@ -49,11 +50,14 @@ class Leaderboard(base_component.BaseComponent):
     SPEC_CLASS = LeaderboardSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, networks: Mapping[str, Measured], code_fingerprint: str):
+    def __init__(
+        self, networks: Mapping[str, Measured], published_source: str, code_fingerprint: str
+    ):
         """Constructs the component.
 
         Args:
           networks: what is compared, by a name of each; a row is the baseline.
+          published_source: where the published accuracies stand; empty if there are none.
           code_fingerprint: a hash of the code; a new one makes TFX's cache miss.
         """
         channels = {f"{key}_evaluation": network.evaluation for key, network in networks.items()}
@@ -82,6 +86,7 @@ class Leaderboard(base_component.BaseComponent):
         super().__init__(
             spec=spec(
                 trials=json.dumps(trials),
+                published_source=published_source,
                 code_fingerprint=code_fingerprint,
                 table=Channel(type=ComparisonTable),
                 **channels,

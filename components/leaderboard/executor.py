@@ -33,7 +33,7 @@ class Executor(base_executor.BaseExecutor):
             _trial(key, described, input_dict)
             for key, described in json.loads(exec_properties["trials"]).items()
         ]
-        board = Leaderboard(rows(found))
+        board = Leaderboard(rows(found), exec_properties["published_source"])
         (table,) = output_dict["table"]
         folder = Path(table.uri)
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,8 @@ from typing import NamedTuple
 from components.leaderboard.noise import LEVEL, Difference, difference
 from components.leaderboard.trials import BASELINE, TEACHER, Row
 
-_HEAD = (
-    "",
-    "trained by",
-    "trials",
-    "accuracy, %",
+_BEFORE = ("", "trained by", "trials")
+_AFTER = (
     "deviation",
     "last epoch, %",
     "best epoch, %",
@@ -22,7 +19,6 @@ _HEAD = (
     "p",
     "of the teacher's",
     "seconds",
-    "published, %",
 )
 CSV_HEAD = (
     *("row", "trained_by", "trials", "accuracy", "deviation", "last_epoch", "best_epoch"),
@@ -53,9 +49,11 @@ class Leaderboard:
 
     Args:
       rows: the networks, as `trials.rows` returns them; the baseline is one of them.
+      published_source: where their published accuracies stand; empty if there are none.
     """
 
-    def __init__(self, rows: Sequence[Row]):
+    def __init__(self, rows: Sequence[Row], published_source: str = ""):
+        self.published_source = published_source
         by_name = {row.name: row for row in rows}
         baseline, teacher = by_name[BASELINE], by_name.get(TEACHER)
         methods = [row for row in rows if row.name not in (TEACHER, BASELINE)]
@@ -68,6 +66,11 @@ class Leaderboard:
             )
             for row in rows
         ]
+
+    @property
+    def has_published(self) -> bool:
+        """Whether the literature has an accuracy of any of the networks."""
+        return any(entry.row.published is not None for entry in self.entries)
 
     @property
     def methods(self) -> list[Entry]:
@@ -89,6 +92,11 @@ class Leaderboard:
     @property
     def sentences(self) -> list[str]:
         """What the numbers mean, in words."""
+        origin = [f"Original figures: {self.published_source}."] if self.has_published else []
+        return [*self._chance, *origin]
+
+    @property
+    def _chance(self) -> list[str]:
         if not self.methods:
             return []
         best = self.methods[0].row
@@ -109,9 +117,11 @@ class Leaderboard:
 
 def markdown(board: Leaderboard) -> str:
     """Returns the table as Markdown, and what it means."""
-    lines = [_HEAD, *(_texts(entry) for entry in board.entries)]
+    compared = board.has_published
+    head = (*_BEFORE, *(("original, %", "ours, %") if compared else ("accuracy, %",)), *_AFTER)
+    lines = [head, *(_texts(entry, compared) for entry in board.entries)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([rows[0], "|---" * len(_HEAD) + "|", *rows[1:], "", *board.sentences, ""])
+    return "\n".join([rows[0], "|---" * len(head) + "|", *rows[1:], "", *board.sentences, ""])
 
 
 def comma_separated(board: Leaderboard) -> str:
@@ -130,12 +140,13 @@ def _numbers(found: Difference | None) -> tuple[float | None, ...]:
     return (found.mean, found.deviation, found.p) if found else (None, None, None)
 
 
-def _texts(entry: Entry) -> tuple[str, ...]:
+def _texts(entry: Entry, compared: bool) -> tuple[str, ...]:
     row, gain, to_best, share = entry
     return (
         row.name,
         row.label,
         str(len(row.trials)),
+        *((_percent(row.published),) if compared else ()),
         _percent(row.mean),
         _percent(row.deviation),
         _percent(row.last),
@@ -144,7 +155,6 @@ def _texts(entry: Entry) -> tuple[str, ...]:
         *_signed(to_best),
         "" if share is None else f"{share:.3f}",
         f"{row.seconds:.0f}",
-        _percent(row.published),
     )
 
 

@@ -14,7 +14,7 @@ from components.gate_evaluator.component import GateEvaluator
 from components.leaderboard.component import Leaderboard, Measured
 from components.leaderboard.trials import BASELINE, TEACHER
 from kd_trainer import methods, networks
-from pipeline import fingerprint
+from pipeline import fingerprint, published
 from pipeline.comparison import ComparisonPlan
 from pipeline.graph.data import DataNodes, data_nodes
 from pipeline.graph.judging import judging_nodes
@@ -46,8 +46,10 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
                 evaluation=evaluator.outputs["evaluation"],
                 model_run=trained.get("model_run"),
             )
+    figures = published.figures(plan.run)
     board = Leaderboard(
         networks=measured,
+        published_source=figures.source if figures else "",
         code_fingerprint=fingerprint.code("components.leaderboard.executor"),
     )
     nodes.append(board)
@@ -69,12 +71,12 @@ def _trial(
     """Adds what trains the networks of a seed; yields the key, description, outputs of each."""
     run, seed = plan.run, plan.run.config.seed + trial
     if not trial:
-        label = run.config.teacher.label
-        yield TEACHER, _described(TEACHER, label, run.config.seed), teacher.outputs
+        label, original = run.config.teacher.label, published.accuracy(run, TEACHER)
+        yield TEACHER, _described(TEACHER, label, run.config.seed, original), teacher.outputs
     baseline = baseline_node(run, data, f"Trainer.{BASELINE}.{trial}", seed)
     nodes.append(baseline)
-    label = run.config.student.label
-    yield f"{BASELINE}_{trial}", _described(BASELINE, label, seed), baseline.outputs
+    label, original = run.config.student.label, published.accuracy(run, BASELINE)
+    yield f"{BASELINE}_{trial}", _described(BASELINE, label, seed, original), baseline.outputs
     together = plan.together
     if together:
         classroom = ClassroomTrainer(
@@ -114,7 +116,8 @@ def _trial(
             )
             nodes.append(node)
             trained = node.outputs
-        yield f"{row}_{trial}", _described(row, methods.label(spec), seed), trained
+        original = published.accuracy_of_method(run, spec)
+        yield f"{row}_{trial}", _described(row, methods.label(spec), seed, original), trained
 
 
 def _into_service(
@@ -139,8 +142,8 @@ def _into_service(
     return [best, *(node for node in (*judging, *service) if node is not None)]
 
 
-def _described(row: str, label: str, seed: int) -> dict[str, Any]:
-    return {"row": row, "label": label, "seed": seed, "published": None}
+def _described(row: str, label: str, seed: int, original: float | None) -> dict[str, Any]:
+    return {"row": row, "label": label, "seed": seed, "published": original}
 
 
 def _evaluator(

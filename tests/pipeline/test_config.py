@@ -5,12 +5,6 @@ from kd_trainer.errors import ConfigError
 from pipeline import config
 
 
-def test_presets_are_valid():
-    assert config.presets() == ["cifar100", "quick"]
-    for preset in config.presets():
-        assert config.load(preset).name == preset
-
-
 def test_reference_preset_is_the_seeds_recipe():
     run = config.load("cifar100")
     assert (run.teacher.network, run.student.network) == ("resnet32x4", "resnet8x4")

@@ -82,7 +82,7 @@ def bound(key, metric, value, least):
     )
 
 
-def shown_outcome(change, overtaken="", **fields):
+def shown_outcome(change, overtaken="", published=None, **fields):
     bounds = [
         bound("gate.min_accuracy", "top-1 accuracy", 0.75, 0.7),
         bound("gate.min_change", "top-1 minus the baseline's", change, 0.1),
@@ -100,14 +100,15 @@ def shown_outcome(change, overtaken="", **fields):
     rows = [
         Row("teacher", "resnet20", 0.8, 0.95, 278324),
         Row("baseline", "version 17", 0.7, 0.9, 83892),
-        Row("student", "resnet8, fitnet", 0.75, 0.92, 83892),
+        Row("student", "resnet8, fitnet", 0.75, 0.92, 83892, published),
         Row("tflite int8", "resnet8, fitnet", 0.74, 0.91, None),
     ]
     console = Console(file=io.StringIO(), width=100, color_system=None)
     pushed_to = "/serving/quick/18" if passed and not overtaken else None
     decided = Decision(**{**made, **fields})
     uses = [Use(key="a1", directory="/workdir", asked=200, found=150, kept=90, views=1000)]
-    outcome = Outcome(rows, decided, pushed_to, overtaken, "/workdir/report.html", uses)
+    source = "their README" if published else ""
+    outcome = Outcome(rows, decided, pushed_to, overtaken, "/workdir/report.html", uses, source)
     show_outcome(console, outcome)
     return console.file.getvalue()
 
@@ -127,6 +128,14 @@ def test_outcome_of_a_blessed_student():
     ]:
         assert part in text
     assert "Rebaselined" not in text
+
+
+def test_published_figures_stand_beside_ours():
+    text = shown_outcome(change=0.2, published=0.7274)
+    assert "original" in text
+    assert "72.74%" in text
+    assert "Original figures of top-1: their README." in text
+    assert "riginal" not in shown_outcome(change=0.2)
 
 
 def test_outcome_of_a_refused_student():

@@ -5,7 +5,7 @@ import tensorflow_model_analysis as tfma
 
 from components.gate_evaluator.eval_config import eval_config
 from components.student_gate.rules import ROUNDING
-from pipeline import config
+from pipeline import config, presets
 from pipeline.config import GateConfig
 
 
@@ -70,7 +70,7 @@ def test_with_rebaseline_changes_are_measured_without_a_threshold():
     assert metrics == {TOP1, TOP5}
 
 
-@pytest.mark.parametrize("preset", config.presets())
+@pytest.mark.parametrize("preset", presets.names())
 def test_a_preset_bounds_accuracy_and_change(preset):
     gate = config.load(preset).gate.model_dump()
     kinds = {kind for _, _, kind, _ in thresholds(eval_config(gate, "baseline"))}

@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from components.leaderboard import page
 from components.leaderboard.table import Leaderboard, comma_separated, markdown
 from components.leaderboard.trials import Trial, rows
 
@@ -15,7 +16,7 @@ FOUND = {
 }
 
 
-def board(found=FOUND):
+def board(found=FOUND, published=None):
     trials = [
         Trial(
             row,
@@ -26,12 +27,12 @@ def board(found=FOUND):
             best=None if row == "teacher" else accuracy + 0.01,
             curve=(accuracy,),
             seconds=10.0 + seed,
-            published=0.7336 if row == "soft_logits" else None,
+            published=(published or {}).get(row),
         )
         for row, accuracies in found.items()
         for seed, accuracy in enumerate(accuracies)
     ]
-    return Leaderboard(rows(trials))
+    return Leaderboard(rows(trials), "their README" if published else "")
 
 
 def cells(text):
@@ -44,8 +45,30 @@ def test_the_markdown_has_a_line_of_each():
     assert list(found) == ["teacher", "baseline", "soft_logits", "rkd", "dml"]
     line = found["soft_logits"]
     assert line[1:7] == ["soft_logits (crd)", "3", "61.00", "1.00", "61.50", "62.00"]
-    assert line[7:] == ["+10.00 ± 0.00", "0.000", "", "", "0.762", "11", "73.36"]
+    assert line[7:] == ["+10.00 ± 0.00", "0.000", "", "", "0.762", "11"]
     assert found["rkd"][9:11] == ["-0.10 ± 0.17", "0.423"]
+    assert "original" not in markdown(board()).lower()
+
+
+def test_published_figures_stand_before_ours_with_their_source():
+    text = markdown(board(published={"soft_logits": 0.7336, "baseline": 0.725}))
+    assert "| trials | original, % | ours, % | deviation |" in text
+    found = cells(text)
+    assert found["soft_logits"][3:5] == ["73.36", "61.00"]
+    assert found["baseline"][3:5] == ["72.50", "51.00"]
+    assert found["rkd"][3:5] == ["", "60.90"]
+    assert "Original figures: their README." in text
+
+
+def test_the_page_shows_published_figures_if_there_are_any():
+    figure = "<svg></svg>"
+    with_figures = page.render(board(published={"soft_logits": 0.7336}), figure)
+    assert "original</th>" in with_figures
+    assert "73.36" in with_figures
+    assert "Original figures: their README." in with_figures
+    without = page.render(board(), figure)
+    assert "accuracy</th>" in without
+    assert "riginal" not in without
 
 
 def test_it_says_what_is_chance():
