@@ -81,9 +81,10 @@ def _collect(options: argparse.Namespace) -> None:
 
 def _files(options: argparse.Namespace) -> Files:
     rehearsed = _WORK / "rehearsal"
-    folder = options.folder or (rehearsed if options.rehearse else _RESULTS)
+    name, folder = ("rehearsal", rehearsed) if options.rehearse else ("fullscale", _RESULTS)
+    folder = options.folder or folder
     state = options.state or (rehearsed if options.rehearse else _WORK) / "state"
-    return Files(folder / "fullscale.jsonl", folder / "fullscale-teacher.npz", state)
+    return Files(folder / f"{name}.jsonl", folder / f"{name}-teacher.npz", state)
 
 
 def _full(options: argparse.Namespace) -> Setting:
