@@ -12,7 +12,8 @@ def keep(teacher: keras.Model, file: Path) -> None:
     Raises:
       FloatingPointError: a weight is beyond float16's range.
     """
-    weights = [weight.astype("float16") for weight in teacher.get_weights()]
+    with np.errstate(over="ignore"):
+        weights = [weight.astype("float16") for weight in teacher.get_weights()]
     if not all(np.isfinite(weight).all() for weight in weights):
         raise FloatingPointError(f"A weight of {teacher.name!r} is beyond float16's range.")
     file.parent.mkdir(parents=True, exist_ok=True)
