@@ -14,19 +14,18 @@ benchmarks/README.md has the whole way.
 import argparse
 import sys
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from benchmarks.accuracy.ledger import Ledger
-from benchmarks.accuracy.splits import load
-from benchmarks.fullscale import carrying, table
-from benchmarks.fullscale.deadline import Deadline
-from benchmarks.fullscale.rows import RECIPES, STUDENT, TEACHER, Row, rows
-from benchmarks.fullscale.runner import Files, Setting, run
-from components.cifar100_example_gen.sample import SAMPLE
-from kd_trainer.data import Dataset
+from benchmarks.fullscale import carrying
+from benchmarks.fullscale.files import Files
 from kd_trainer.errors import ConfigError, UserError, nearest
-from kd_trainer.recipe import Recipe
+
+# Keras is loaded by what needs it: `collect` must be quick, as a machine stays warm for seconds.
+if TYPE_CHECKING:
+    from benchmarks.fullscale.rows import Row
+    from benchmarks.fullscale.runner import Setting
+    from kd_trainer.recipe import Recipe
 
 _RESULTS = Path("benchmarks", "results", "accuracy")
 _WORK = Path("workdir", "fullscale")
@@ -46,10 +45,15 @@ def main() -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    import keras
+
     if keras.backend.backend() != "jax":
         raise ConfigError(
             f"Keras runs on {keras.backend.backend()!r}; expected 'jax'. Set KERAS_BACKEND=jax."
         )
+    from benchmarks.fullscale.deadline import Deadline
+    from benchmarks.fullscale.runner import run
+
     deadline = Deadline(options.budget)
     files = _files(options)
     setting = _rehearsal(options) if options.rehearse else _full(options)
@@ -62,6 +66,9 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
+    from benchmarks.fullscale import table
+    from benchmarks.fullscale.rows import rows
+
     files = _files(options)
     text = table.render(Ledger(files.ledger), rows(), options.rehearse)
     files.ledger.with_suffix(".md").write_text(text)
@@ -87,7 +94,11 @@ def _files(options: argparse.Namespace) -> Files:
     return Files(folder / f"{name}.jsonl", folder / f"{name}-teacher.npz", state)
 
 
-def _full(options: argparse.Namespace) -> Setting:
+def _full(options: argparse.Namespace) -> "Setting":
+    from benchmarks.accuracy.splits import load
+    from benchmarks.fullscale.rows import RECIPES, STUDENT, TEACHER
+    from benchmarks.fullscale.runner import Setting
+
     if not options.data:
         raise ConfigError("train: found no --data; expected the path of CIFAR-100's archive.")
     splits = load(str(options.data), 100)
@@ -95,7 +106,13 @@ def _full(options: argparse.Namespace) -> Setting:
     return Setting(TEACHER, STUDENT, 100, recipes, splits["train"], splits["test"])
 
 
-def _rehearsal(options: argparse.Namespace) -> Setting:
+def _rehearsal(options: argparse.Namespace) -> "Setting":
+    from benchmarks.accuracy.splits import load
+    from benchmarks.fullscale.rows import RECIPES
+    from benchmarks.fullscale.runner import Setting
+    from components.cifar100_example_gen.sample import SAMPLE
+    from kd_trainer.data import Dataset
+
     splits = load(str(SAMPLE), _REHEARSED_CLASSES)
     recipes = {
         name: _precise(recipe.model_copy(update=_REHEARSED), options)
@@ -108,11 +125,13 @@ def _rehearsal(options: argparse.Namespace) -> Setting:
     return Setting("resnet20", "resnet8", _REHEARSED_CLASSES, recipes, train_set, test_set)
 
 
-def _precise(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+def _precise(recipe: "Recipe", options: argparse.Namespace) -> "Recipe":
     return recipe.model_copy(update={"precision": options.precision})
 
 
-def _chosen(names: list[str]) -> list[Row]:
+def _chosen(names: list[str]) -> "list[Row]":
+    from benchmarks.fullscale.rows import rows
+
     known = {row.name: row for row in rows()}
     for name in names:
         if name not in known:

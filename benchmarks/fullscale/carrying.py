@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.fullscale.files import Files
 from benchmarks.fullscale.packed import pack as packed
 from benchmarks.fullscale.packed import unpack
-from benchmarks.fullscale.runner import Files
 from kd_trainer.errors import UserError
 
 _MIB = 1 << 20

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +11,7 @@ import keras
 from benchmarks.accuracy.ledger import Ledger
 from benchmarks.fullscale import kept_teacher
 from benchmarks.fullscale.deadline import Deadline, OutOfTimeError
+from benchmarks.fullscale.files import Files
 from benchmarks.fullscale.rows import TEACHER_ROW, Row
 from benchmarks.fullscale.scanned import scanned
 from kd_trainer import methods, training
@@ -40,20 +40,6 @@ class Setting(NamedTuple):
     recipes: dict[str, Recipe]
     train_set: Dataset
     test_set: Dataset
-
-
-class Files(NamedTuple):
-    """Where things are kept.
-
-    Attributes:
-      ledger: the finished runs, JSON lines.
-      teacher: the teacher's weights.
-      state: the folder of what is not finished.
-    """
-
-    ledger: Path
-    teacher: Path
-    state: Path
 
 
 def run(
@@ -164,9 +150,10 @@ def _finish(
         scanned(*course, [*watchers, deadline])
 
     recipe = setting.recipes[row.recipe]
+    # The teacher is trained whichever rows are asked for.
+    chosen = "" if row is TEACHER_ROW else f" --rows {row.name} --seeds {seed}"
     facts = {
-        "command": f"python -m benchmarks.fullscale train --rows '{row.name}' --seeds {seed}"
-        f" --precision {recipe.precision}",
+        "command": f"python -m benchmarks.fullscale train{chosen} --precision {recipe.precision}",
         "recipe": recipe.model_dump(mode="json"),
         "device": jax.devices()[0].device_kind,
         "versions": {

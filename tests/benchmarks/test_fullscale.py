@@ -12,8 +12,8 @@ import pytest
 from benchmarks.accuracy.ledger import Ledger
 from benchmarks.fullscale import carrying, kept_teacher, packed, table
 from benchmarks.fullscale.deadline import Deadline, OutOfTimeError
+from benchmarks.fullscale.files import Files
 from benchmarks.fullscale.rows import RECIPES, TEACHER_ROW, Row, rows
-from benchmarks.fullscale.runner import Files
 from kd_trainer.errors import UserError
 from kd_trainer.networks import build
 
