@@ -86,6 +86,7 @@ class TrainingBatches(keras.utils.PyDataset):
         position in the data.
 
     Attributes:
+      dataset: what is drawn from.
       taught: whether they bring the teacher's outputs along.
 
     Raises:
@@ -109,7 +110,7 @@ class TrainingBatches(keras.utils.PyDataset):
                 f"{len(dataset)}. Lower recipe.batch_size or give more data."
             )
         self.batch_size = recipe.batch_size
-        self._dataset, self._recipe, self._seed = dataset, recipe, seed
+        self.dataset, self._recipe, self._seed = dataset, recipe, seed
         self._next_epoch, self._with_indices = first_epoch, with_indices
         self._start_epoch()
 
@@ -121,21 +122,25 @@ class TrainingBatches(keras.utils.PyDataset):
     def _start_epoch(self) -> None:
         self._epoch = self._next_epoch
         self._order = np.random.default_rng([self._seed, self._epoch]).permutation(
-            len(self._dataset)
+            len(self.dataset)
         )
 
     def __len__(self) -> int:
-        return len(self._dataset) // self.batch_size
+        return len(self.dataset) // self.batch_size
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+    def drawn(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns which images a batch of the epoch holds, and the view of each."""
         size = self.batch_size
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        views = drawn_views(size, self._recipe, rng)
-        images = augment(self._dataset.images[chosen], views, self._recipe)
+        return chosen, drawn_views(size, self._recipe, rng)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+        chosen, views = self.drawn(index)
+        images = augment(self.dataset.images[chosen], views, self._recipe)
         return images, self.targets(images, chosen, views, self._epoch * len(self) + index)
 
     def targets(self, images: np.ndarray, chosen: np.ndarray, views: np.ndarray, step: int) -> Any:
         """Returns what goes with a batch's images: the labels, and the indices if asked for."""
-        labels = self._dataset.labels[chosen]
+        labels = self.dataset.labels[chosen]
         return {"label": labels, "index": chosen} if self._with_indices else labels

@@ -1,7 +1,7 @@
 """Training of a network through the stages of a method, or without a teacher."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +26,40 @@ from kd_trainer.shared_teacher import SharedTeacher
 from kd_trainer.taught_batches import TaughtBatches
 from kd_trainer.teacher_outputs import TeacherOutputs
 
-_EVAL_BATCH = 250
+EVAL_BATCH = 250
 _REHEARSED = 4
+
+# Runs epochs of a stage, as `by_keras` does, with its arguments.
+Fit = Callable[..., None]
+
+
+def by_keras(
+    distiller: Distiller,
+    batches: TrainingBatches,
+    eval_set: Dataset | None,
+    recipe: Recipe,
+    first_epoch: int,
+    epochs: int,
+    watchers: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Runs epochs of a stage by Keras's `fit`.
+
+    Args:
+      distiller: compiled.
+      batches: what is trained on; `on_epoch_begin` moves them on to the next epoch.
+      eval_set: what the epochs are measured on, or None.
+      recipe: the optimisation.
+      first_epoch: the number of the first epoch, from 0.
+      epochs: the number after the last one's.
+      watchers: are called as Keras calls them.
+    """
+    distiller.fit(
+        **fit_data(recipe.distribution, batches, eval_set, EVAL_BATCH),
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        callbacks=list(watchers),
+        verbose=0,
+    )
 
 
 def train(
@@ -43,6 +75,7 @@ def train(
     teacher: keras.Model | None = None,
     adapters: Mapping[str, keras.Layer] | None = None,
     teacher_outputs: TeacherOutputs | SharedTeacher | None = None,
+    fit: Fit = by_keras,
 ) -> list[dict[str, Any]]:
     """Trains a network in place, stage after stage.
 
@@ -61,6 +94,7 @@ def train(
       teacher: as `Distiller` takes it.
       adapters: as `Distiller` takes them.
       teacher_outputs: where the teacher's are had from, for stages of which that can be.
+      fit: what runs the epochs.
 
     Returns:
       The history: a row an epoch.
@@ -130,16 +164,8 @@ def train(
                 )
             if checkpoint is not None and writes:
                 watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
-            validate = distiller.reads_logits
-            distiller.fit(
-                **fit_data(
-                    recipe.distribution, batches, eval_set if validate else None, _EVAL_BATCH
-                ),
-                initial_epoch=first_epoch,
-                epochs=stage.epochs,
-                callbacks=watchers,
-                verbose=0,
-            )
+            measured_on = eval_set if distiller.reads_logits else None
+            fit(distiller, batches, measured_on, recipe, first_epoch, stage.epochs, watchers)
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
         (log_dir / "history.json").write_text(json.dumps(history, indent=1))
@@ -328,7 +354,7 @@ def _rehearse(distiller: Distiller, images: np.ndarray) -> None:
 
 def accuracy(network: keras.Model, dataset: Dataset) -> Mapping[str, float]:
     """Returns `top1` and `top5`, the shares of images whose label is among the first logits."""
-    logits = network.predict(dataset.images, batch_size=_EVAL_BATCH, verbose=0)
+    logits = network.predict(dataset.images, batch_size=EVAL_BATCH, verbose=0)
     return {f"top{k}": top_k_accuracy(logits, dataset.labels, k) for k in (1, 5)}
 
 

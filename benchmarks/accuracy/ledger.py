@@ -1,6 +1,7 @@
 """The runs of the benchmark that are finished, on disk."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Ledger:
         history: list[dict[str, Any]],
         seconds: float,
         failure: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Appends a run.
 
@@ -35,6 +37,7 @@ class Ledger:
           history: a row an epoch; `val_accuracy` is the accuracy on the test split.
           seconds: the run's wall-clock time.
           failure: why it stopped, if it did.
+          facts: what else is kept with it, by key.
         """
         accuracies = [100 * epoch["val_accuracy"] for epoch in history if "val_accuracy" in epoch]
         run = {
@@ -45,6 +48,7 @@ class Ledger:
             "best": max(accuracies, default=None),
             "seconds": seconds,
             "failure": failure,
+            **(facts or {}),
             "history": history,
         }
         run = _rounded(run)

@@ -49,12 +49,13 @@ def _line(row: str, runs: list[dict[str, Any]], baseline: dict[int, float]) -> s
         return f"{start} diverged | | | | {seconds:.0f} |"
     last, best = ([run[name] for run in runs] for name in ("last", "best"))
     gains = [run["last"] - baseline[run["seed"]] for run in runs if run["seed"] in baseline]
-    gain = f"{statistics.mean(gains):+.2f} ± {_deviation(gains)}" if row != "teacher" else ""
+    gain = f"{statistics.mean(gains):+.2f} ± {deviation(gains)}" if row != "teacher" else ""
     return (
-        f"{start} {statistics.mean(last):.2f} | {_deviation(last)} | {statistics.mean(best):.2f} "
+        f"{start} {statistics.mean(last):.2f} | {deviation(last)} | {statistics.mean(best):.2f} "
         f"| {gain} | {seconds:.0f} |"
     )
 
 
-def _deviation(values: list[float]) -> str:
+def deviation(values: list[float]) -> str:
+    """Returns the standard deviation over the runs, as a cell."""
     return f"{statistics.stdev(values):.2f}" if len(values) > 1 else "-"

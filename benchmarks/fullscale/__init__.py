@@ -1,0 +1,1 @@
+"""The accuracy benchmark at full scale, on Keras's JAX backend."""
