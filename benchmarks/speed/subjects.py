@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.speed.paired import Subject
 from kd_trainer import methods
 from kd_trainer.distiller import Distiller
-from kd_trainer.methods.base import Stage
+from kd_trainer.methods.base import Method, Stage, Step
 from kd_trainer.networks import build
 from kd_trainer.precision import in_precision
 from kd_trainer.recipe import Precision
@@ -35,6 +35,11 @@ def spec(name: str) -> dict[str, str]:
 def labels(images: int = IMAGES, classes: int = CLASSES) -> np.ndarray:
     """Returns the labels of the whole data."""
     return np.arange(images) % classes
+
+
+def taught_stage(method: Method) -> Stage:
+    """Returns a method's last stage that reads the teacher."""
+    return [stage for stage in method.stages(2) if stage.teacher_taps][-1]
 
 
 class Steps:
@@ -80,26 +85,43 @@ class Steps:
         method = methods.create(spec)
         student, teacher = method.networks(self._built(self._student), self._teacher)
         adapters = fit_taps(teacher, student, method, 1, self._data_labels)
-        stage = [stage for stage in method.stages(2) if stage.teacher_taps][-1]
+        stage = taught_stage(method)
         return self._step(Distiller(student, stage, teacher, adapters, weight_decay=5e-4))
 
-    def without_comparison(self, name: str) -> Subject:
-        """The step of a method's last stage with means in the place of its losses."""
-        stage = methods.create({"name": name}).stages(1)[-1]
+    def without_comparison(self, spec: Any) -> Subject:
+        """The step of a method's last stage with means in the place of its losses.
 
-        def means(step: Any) -> dict[str, Any]:
+        The means are of what its losses read: the taps, and what the adapters make of them.
+        """
+        method = methods.create(spec)
+        student, teacher = method.networks(self._built(self._student), self._teacher)
+        adapters = fit_taps(teacher, student, method, 1, self._data_labels)
+        stage = taught_stage(method)
+
+        def means(step: Step) -> dict[str, Any]:
             read = [
-                keras.ops.mean(taps[name])
+                taps[name]
                 for taps in (step.student, step.teacher)
                 for name in taps
                 if name != "logits"
             ]
-            return dict.fromkeys(stage.weights, sum(read))
 
-        stage = dataclasses.replace(stage, terms=means)
-        return self._step(
-            Distiller(self._built(self._student), stage, self._teacher, {}, weight_decay=5e-4)
-        )
+            def kept(adapter: Any) -> Any:
+                def called(*inputs: Any, training: bool) -> Any:
+                    outputs = adapter(*inputs, training=training)
+                    read.extend(keras.tree.flatten(outputs))
+                    return outputs
+
+                return called
+
+            # What it compares is nobody's input, and so is not computed.
+            asked = {name: kept(adapter) for name, adapter in step.adapters.items()}
+            stage.terms(dataclasses.replace(step, adapters=asked))
+            total = sum(keras.ops.mean(keras.ops.cast(output, "float32")) for output in read)
+            return dict.fromkeys(stage.weights, total)
+
+        plain = dataclasses.replace(stage, terms=means)
+        return self._step(Distiller(student, plain, teacher, adapters, weight_decay=5e-4))
 
     def _built(self, name: str) -> keras.Model:
         return in_precision(build(name, self._classes), self._precision)
