@@ -1,72 +1,32 @@
 """The rows of the full-scale table, in the order in which they are run, with published figures.
 
-Figures are top-1 test accuracies of the last epoch in %, on resnet32x4 -> resnet8x4 and CIFAR-100,
-each under the recipe and the preset of its row:
-
-  seed: bhheo/Knowledge_distillation_methods_wtih_Tensorflow, README, mean of 5 trials; KD-EID and
-    MHGD from its later version, sseung0703/KD_methods_with_TF.
-  CRD: HobbitLong/RepDistiller, README; DKD from megvii-research/mdistiller, README; the
-    standardised logits from sunshangquan/logit-standardization-KD, README.
+Recipes, methods and figures are those of the presets in `pipeline/presets`, which name their
+sources: top-1 test accuracies of the last epoch in %, on resnet32x4 -> resnet8x4 and CIFAR-100.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from benchmarks.accuracy.__main__ import rows as parsed
 from kd_trainer.recipe import Recipe
+from pipeline import presets
 
 TEACHER, STUDENT = "resnet32x4", "resnet8x4"
 BEST_PUBLISHED = 78.28  # MLKD with standardised logits, sunshangquan/logit-standardization-KD
 
-RECIPES = {
-    "seed": Recipe(),
-    "CRD": Recipe(
-        epochs=240,
-        batch_size=64,
-        learning_rate=0.05,
-        milestones=(150 / 240, 180 / 240, 210 / 240),
-        nesterov=False,
-        pad_mode="constant",
-    ),
+# Presets that are tables, in their order, and whose recipe each has.
+_TABLES = {"seed": "seed", "upstream": "seed", "mdistiller": "crd", "crd": "crd"}
+# Run beside a table's rows, without a figure; of `fitnet/seed`, the preset `seed` says why.
+_UNPUBLISHED = {
+    "seed": ["jacobian_matching/paper", "fitnet/seed"],
+    "crd": ["review_kd/paper", "dist/paper", "overhaul/paper"],
 }
+_BASELINE = "baseline"
 
-# Recipe, method and preset, or none for the student alone, and published figure, where there is
-# one. The seed's nine methods come first.
-_ROWS: tuple[tuple[str, str, float | None], ...] = (
-    ("seed", "baseline", 71.76),
-    ("seed", "soft_logits/seed", 71.79),
-    ("seed", "fitnet/seed", 72.74),
-    ("seed", "attention_transfer/seed", 72.31),
-    ("seed", "fsp/seed", 72.65),
-    ("seed", "dml/seed", 73.27),
-    ("seed", "kd_svd/seed", 73.68),
-    ("seed", "activation_boundary/seed", 72.80),
-    ("seed", "rkd/seed", 73.40),
-    ("seed", "jacobian_matching/paper", None),
-    # The seed's later version has means where `fitnet/seed` has sums.
-    ("seed", "fitnet/upstream", 72.74),
-    ("seed", "kd_eid/upstream", 73.84),
-    ("seed", "mhgd/upstream", 73.98),
-    ("CRD", "baseline", 72.50),
-    ("CRD", "dkd/paper", 76.32),
-    ("CRD", "logit_standardization/paper", 76.62),
-    ("CRD", "logit_standardization/paper_dkd", 77.01),
-    ("CRD", "crd/crd", 75.51),
-    ("CRD", "review_kd/paper", None),
-    ("CRD", "soft_logits/crd", 73.33),
-    ("CRD", "fitnet/crd", 73.50),
-    ("CRD", "attention_transfer/crd", 73.44),
-    ("CRD", "similarity_preserving/crd", 72.94),
-    ("CRD", "correlation_congruence/crd", 72.97),
-    ("CRD", "vid/crd", 73.09),
-    ("CRD", "rkd/crd", 71.90),
-    ("CRD", "pkt/crd", 73.64),
-    ("CRD", "activation_boundary/crd", 73.17),
-    ("CRD", "factor_transfer/crd", 72.86),
-    ("CRD", "fsp/crd", 72.62),
-    ("CRD", "nst/crd", 73.30),
-    ("CRD", "dist/paper", None),
-    ("CRD", "overhaul/paper", None),
-)
+RECIPES = {
+    name: Recipe.model_validate(presets.read(name)["recipe"])
+    for name in dict.fromkeys(_TABLES.values())
+}
 
 
 class Row(NamedTuple):
@@ -85,18 +45,29 @@ class Row(NamedTuple):
     published: float | None
 
 
-TEACHER_ROW = Row("teacher", None, "seed", 78.96)
+def _figures(table: str) -> dict[str, float]:
+    return presets.read(table)["published"]["accuracy"]
+
+
+TEACHER_ROW = Row("teacher", None, "seed", _figures("seed")["teacher"])
 
 
 def rows() -> list[Row]:
     """Returns the rows below the teacher's, the students', in their order."""
-    return [
-        Row(f"{name}@{recipe}", spec, recipe, published)
-        for recipe, method, published in _ROWS
-        for name, spec in parsed([method])
-    ]
+    return [*_rows()]
+
+
+def _rows() -> Iterator[Row]:
+    begun = set()
+    for table, recipe in _TABLES.items():
+        if recipe not in begun:
+            begun.add(recipe)
+            yield Row(baseline(recipe), None, recipe, _figures(recipe)[_BASELINE])
+        named = [*presets.read(table)["compare"]["methods"], *_UNPUBLISHED.get(table, [])]
+        for name, spec in parsed(named):
+            yield Row(f"{name}@{recipe}", spec, recipe, _figures(table).get(name))
 
 
 def baseline(recipe: str) -> str:
     """Returns the name of the row of the student alone."""
-    return f"baseline@{recipe}"
+    return f"{_BASELINE}@{recipe}"

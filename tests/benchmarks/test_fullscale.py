@@ -42,11 +42,11 @@ def test_the_rows_are_the_seeds_first_and_each_is_a_method_that_there_is():
     ]
     assert len(set(names)) == len(names)
     assert {row.recipe for row in rows()} == set(RECIPES)
-    assert "baseline@CRD" in names
+    assert "baseline@crd" in names
 
 
 def test_crds_rates_drop_where_repdistiller_has_it():
-    recipe = RECIPES["CRD"]
+    recipe = RECIPES["crd"]
     assert [round(share * recipe.epochs) for share in recipe.milestones] == [150, 180, 210]
 
 

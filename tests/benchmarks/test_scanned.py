@@ -139,11 +139,11 @@ def test_the_ledger_is_the_same_however_often_it_is_stopped(tmp_path: Path) -> N
         "resnet20",
         "resnet8",
         CLASSES,
-        {"seed": recipe, "CRD": recipe.model_copy(update={"nesterov": False})},
+        {"seed": recipe, "crd": recipe.model_copy(update={"nesterov": False})},
         sample("train", 160),
         sample("test", 100),
     )
-    chosen = [row for row in rows() if row.name in ("baseline@seed", "rkd/crd@CRD")]
+    chosen = [row for row in rows() if row.name in ("baseline@seed", "rkd/crd@crd")]
     assert len(chosen) == 2
 
     def files(name: str) -> Files:
@@ -157,7 +157,7 @@ def test_the_ledger_is_the_same_however_often_it_is_stopped(tmp_path: Path) -> N
     assert calls == 2 * 3 + 1
 
     whole, stopped = (Ledger(files(name).ledger).runs for name in ("whole", "stopped"))
-    assert [run["row"] for run in whole] == ["teacher", "baseline@seed", "rkd/crd@CRD"]
+    assert [run["row"] for run in whole] == ["teacher", "baseline@seed", "rkd/crd@crd"]
     for one, other in zip(whole, stopped, strict=True):
         for each in (one, other):
             del each["seconds"]
@@ -168,7 +168,7 @@ def test_the_ledger_is_the_same_however_often_it_is_stopped(tmp_path: Path) -> N
     assert [run["command"].partition("train ")[2] for run in whole] == [
         "--precision float32",
         "--rows baseline@seed --seeds 0 --precision float32",
-        "--rows rkd/crd@CRD --seeds 0 --precision float32",
+        "--rows rkd/crd@crd --seeds 0 --precision float32",
     ]
     assert files("whole").teacher.read_bytes() == files("stopped").teacher.read_bytes()
     assert not list(files("stopped").state.iterdir())
