@@ -11,7 +11,7 @@ from rich.table import Table
 from components.artifacts import ComparisonTable
 from components.leaderboard.noise import LEVEL
 
-_HEADS = ("accuracy, %", "gain", "of teacher", "to the best")
+_AFTER = ("gain", "of teacher", "to the best")
 
 
 def show(console: Console, folder: Path) -> None:
@@ -21,13 +21,16 @@ def show(console: Console, folder: Path) -> None:
       console: where to.
       folder: of a `ComparisonTable`.
     """
+    with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    compared = any(row["published"] for row in rows)
     table = Table(title="On the test split", title_justify="left")
     table.add_column("", no_wrap=True)
-    for head in _HEADS:
+    for head in (*(("original, %", "ours, %") if compared else ("accuracy, %",)), *_AFTER):
         table.add_column(head, justify="right", no_wrap=True)
-    with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
-        for row in csv.DictReader(lines):
-            table.add_row(row["row"], *_cells(row))
+    for row in rows:
+        original = [_spread(row["published"], "")] if compared else []
+        table.add_row(row["row"], *original, *_cells(row))
     console.print()
     console.print(table)
     # Below the Markdown's table it says in words what is chance.

@@ -18,13 +18,23 @@ FOUND = {
 }
 
 
-def shown(folder, trials):
+def shown(folder, trials, published=None):
     found = [
-        Trial(row, row, seed, accuracy, last=None, best=None, curve=(), seconds=1.0)
+        Trial(
+            row,
+            row,
+            seed,
+            accuracy,
+            last=None,
+            best=None,
+            curve=(),
+            seconds=1.0,
+            published=(published or {}).get(row),
+        )
         for row, accuracies in FOUND.items()
         for seed, accuracy in enumerate(accuracies[:trials])
     ]
-    board = Leaderboard(rows(found))
+    board = Leaderboard(rows(found), "their README" if published else "")
     (folder / ComparisonTable.CSV_NAME).write_text(comma_separated(board))
     (folder / ComparisonTable.MARKDOWN_NAME).write_text(markdown(board))
     console = Console(file=io.StringIO(), width=100, color_system=None)
@@ -63,3 +73,12 @@ def test_of_one_trial_there_is_the_difference_alone(tmp_path):
     assert cells(text)["rkd"] == ["60.10", "+10.10", "75.1%", "best"]
     assert cells(text)["dml"] == ["50.50", "+0.50", "63.1%", "-9.60"]
     assert "nothing can be said of what is chance" in text
+
+
+def test_published_figures_stand_before_ours(tmp_path):
+    text = shown(tmp_path, 3, {"rkd": 0.734})
+    assert cells(text)["rkd"][:2] == ["73.40", "60.90 ± 0.85"]
+    assert cells(text)["dml"][0] == ""
+    assert "Original figures: their README." in text
+    table = text.split("The best mean")[0]
+    assert max(map(len, table.splitlines())) <= 100
