@@ -8,6 +8,8 @@ import numpy as np
 
 from kd_trainer.errors import DataError
 
+INDEX_BYTES = 4  # of the index, a number
+
 
 class KeptRows:
     """Float32 rows in a file to which new ones are appended, and an index of them.

@@ -4,14 +4,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import keras
 
 from kd_trainer.data import Dataset, view_count
 from kd_trainer.fused import fused
-from kd_trainer.kept_rows import KeptRows
+from kd_trainer.kept_rows import INDEX_BYTES, KeptRows
 from kd_trainer.methods.base import Stage
 from kd_trainer.recipe import Recipe
 from kd_trainer.teacher import inferring
@@ -60,18 +60,21 @@ class TeacherOutputs:
         teacher = fused(inferring(teacher, stage.teacher_taps))
         key = subject(teacher, dataset, recipe)
         folder = self._directory / key
-        folder.mkdir(parents=True, exist_ok=True)
         views = view_count(recipe)
-        width = sum(output.shape[-1] for output in teacher.outputs)
-        with _locked(folder) as ours:
+        numbers, width = views * len(dataset), sum(output.shape[-1] for output in teacher.outputs)
+        with ExitStack() as held:
+            with _alone(self._directory):
+                folder.mkdir(exist_ok=True)
+                ours = held.enter_context(_locked(folder))
+                index = 2 * INDEX_BYTES * numbers  # a new one is written beside the old one
+                wanted = 4 * width * len(dataset) * min(views, stage.epochs) + index
+                room = max(self._room(folder, wanted) - index, 0) if ours else 0
             if not ours:
                 self.uses.append(Use(key=key, directory=str(folder), note=_ELSEWHERE))
                 yield None
                 return
             os.utime(folder)
-            wanted = 4 * width * len(dataset) * min(views, stage.epochs)
-            most = min(self._room(folder, wanted) // (4 * width), views * len(dataset))
-            rows = KeptRows(folder, views * len(dataset), width, most)
+            rows = KeptRows(folder, numbers, width, min(room // (4 * width), numbers))
             cache = TeacherCache(rows, teacher, views)
             try:
                 yield cache
@@ -81,7 +84,7 @@ class TeacherOutputs:
                     Use(
                         key=key,
                         directory=str(folder),
-                        views=views * len(dataset),
+                        views=numbers,
                         kept=rows.count,
                         bytes=rows.bytes,
                         asked=cache.asked,
@@ -95,7 +98,7 @@ class TeacherOutputs:
         """Returns how many bytes a folder may take, and makes room for those wanted."""
         own = _size(folder)
         others = sorted(
-            (other for other in self._directory.iterdir() if other != folder),
+            (each for each in self._directory.iterdir() if each.is_dir() and each != folder),
             key=lambda other: other.stat().st_mtime,
         )
         taken = {other: _size(other) for other in others}
@@ -119,6 +122,15 @@ class TeacherOutputs:
 def _size(folder: Path) -> int:
     """Returns what a folder's files take on the disk, in bytes."""
     return sum(512 * file.stat().st_blocks for file in folder.iterdir())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until nobody else is at a folder: what one opens, another must not remove."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

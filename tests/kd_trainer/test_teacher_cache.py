@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from kd_helpers import sharpen, tiny, tiny_data
 
 from kd_trainer import training
+from kd_trainer.data import view_count
 from kd_trainer.methods import METHODS, create, method_class
 from kd_trainer.methods.base import Stage
 from kd_trainer.networks import NETWORKS
@@ -69,6 +71,8 @@ def assert_same(one, other):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+# What the index takes, and a new one beside it.
+INDICES = 2 * 4 * 24 * view_count(RECIPE)
 # Keras looks at two batches before the first epoch.
 SEEN = RECIPE.epochs * 24 + 2 * RECIPE.batch_size
 
@@ -132,18 +136,38 @@ def test_the_least_recently_used_make_room(tmp_path):
     os.utime(folder, (0, 0))
     taken = sum(512 * file.stat().st_blocks for file in folder.iterdir())
     # Not room for three; an epoch may add 24 rows of 5 numbers.
-    outputs = TeacherOutputs(tmp_path, gigabytes=(2 * taken + 4 * 24 * 5 - 1) / 1e9)
+    outputs = TeacherOutputs(tmp_path, gigabytes=(2 * taken + 4 * 24 * 5 + INDICES - 1) / 1e9)
     ask(outputs, others[0])
     assert folder.exists()
     ask(outputs, others[1])
-    assert {path.name for path in tmp_path.iterdir()} == {use.key for use in outputs.uses}
+    kept = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert kept == {use.key for use in outputs.uses}
 
 
 def test_a_limit_ends_the_keeping(tmp_path, distil):
-    distil(outputs=(small := TeacherOutputs(tmp_path, gigabytes=400e-9)))
+    distil(outputs=(small := TeacherOutputs(tmp_path, gigabytes=(INDICES + 400) / 1e9)))
     (use,) = small.uses
     assert use.kept == 400 // (4 * 5)
-    assert use.note == "the limit of 4e-07 GB is reached: no more were kept"
+    assert use.note.endswith(" GB is reached: no more were kept")
+    files = tmp_path.rglob("*")
+    assert sum(file.stat().st_size for file in files if file.is_file()) <= INDICES + 400
+
+
+def test_a_limit_below_the_index_keeps_nothing(tmp_path, distil):
+    distil(outputs=(small := TeacherOutputs(tmp_path, gigabytes=100e-9)))
+    assert small.uses[0].kept == 0
+
+
+def test_nobody_opens_what_another_may_remove(tmp_path, distil):
+    outputs = TeacherOutputs(tmp_path, gigabytes=1)
+    tmp_path.joinpath("lock").touch()
+    with open(tmp_path / "lock") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        asked = pool.submit(ask, outputs, tiny())
+        assert wait([asked], timeout=2).not_done
+        fcntl.flock(held, fcntl.LOCK_UN)
+        asked.result(timeout=60)
+    assert outputs.uses[0].kept == 4
 
 
 def test_two_trainings_do_not_add_to_the_same_file(tmp_path, distil):
