@@ -26,7 +26,7 @@ run: setup
 	.venv/bin/tfx-distill run --preset quick
 
 test: lint test-tools
-	.venv/bin/pytest -n 2 --dist loadfile -m "not containers"
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not containers"
 
 # What some tests need beside Python: a database server and a browser. No service is started.
 test-tools:

@@ -13,3 +13,9 @@ def official_archive():
     if not OFFICIAL.exists():
         pytest.skip("the complete CIFAR-100 is not beside this checkout")
     return OFFICIAL
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: the last minutes are then for both cores."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -28,7 +28,7 @@ SMALL = [
     "gate.min_accuracy=0",
     "gate.min_change=-1",
 ]
-METHODS = ("soft_logits", "rkd", "dml")
+METHODS = ("soft_logits", "rkd")
 
 
 def command(workdir, *words):
