@@ -280,38 +280,44 @@ def test_a_destination_that_cannot_be_locked(pusher: Pusher) -> None:
         pusher("a")
 
 
+ROUNDS = 3
+
+
 def push_in_a_process(pusher: Pusher, letter: str, start: Any, results: Any) -> None:
     """Pushes when all are ready, over the version that all of them were compared with."""
-    compared = pusher.versions()[-1].name
-    start.wait()
-    pushed = pusher(letter, compared=compared)
-    results.put((letter, pushed.get_int_custom_property("pushed")))
+    for number in range(ROUNDS):
+        start.wait()
+        compared = pusher.versions()[-1].name
+        start.wait()
+        pushed = pusher(f"{letter}{number}", compared=compared)
+        results.put((number, f"{letter}{number}", pushed.get_int_custom_property("pushed")))
 
 
 @pytest.mark.slow
 def test_of_two_processes_at_once_one_pushes(pusher: Pusher, tmp_path: Path) -> None:
     pusher("0")
     spawn = multiprocessing.get_context("spawn")
-    for round_number in range(3):
-        start, results = spawn.Barrier(2), spawn.Queue()
-        processes = []
-        for letter in "ab":
-            other = Pusher(tmp_path / letter, pusher.profile, pusher.decision, pusher.run)
-            other.serving = pusher.serving
-            other_letter = f"{letter}{round_number}"
-            arguments = (other, other_letter, start, results)
-            processes.append(spawn.Process(target=push_in_a_process, args=arguments))
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(timeout=120)
-            assert process.exitcode == 0
-        found = dict(results.get(timeout=10) for _ in processes)
-        assert sorted(found.values()) == [0, 1]
-        newest = pusher.versions()[-1]
-        [winner] = [letter for letter, pushed in found.items() if pushed]
-        assert (newest / "saved_model.pb").read_text() == winner
-    assert len(pusher.versions()) == 4
+    start, results = spawn.Barrier(2), spawn.Queue()
+    processes = []
+    for letter in "ab":
+        other = Pusher(tmp_path / letter, pusher.profile, pusher.decision, pusher.run)
+        other.serving = pusher.serving
+        processes.append(
+            spawn.Process(target=push_in_a_process, args=(other, letter, start, results))
+        )
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+        assert process.exitcode == 0
+    versions = pusher.versions()[1:]
+    assert len(versions) == ROUNDS
+    found = [results.get(timeout=10) for _ in range(2 * ROUNDS)]
+    for number, version in enumerate(versions):
+        pushed = {letter: told for of, letter, told in found if of == number}
+        assert sorted(pushed.values()) == [0, 1]
+        [winner] = [letter for letter, told in pushed.items() if told]
+        assert (version / "saved_model.pb").read_text() == winner
 
 
 HOLDER = """
