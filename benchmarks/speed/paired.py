@@ -41,6 +41,10 @@ class Rounds:
         """Returns a subject's median, in seconds."""
         return statistics.median(self.seconds[name])
 
+    def fastest(self, name: str) -> float:
+        """Returns a subject's least seconds: what it takes when nothing else runs."""
+        return min(self.seconds[name])
+
     def ratio(self, of: str, over: str | Sequence[str]) -> Ratio:
         """Returns how long one subject takes over another, or over the sum of several."""
         overs = [over] if isinstance(over, str) else list(over)
