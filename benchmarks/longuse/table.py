@@ -20,6 +20,8 @@ def render(runs: Sequence[dict[str, Any]], command: str, setting: str) -> str:
         "",
         setting,
         "",
+        f"Finished so far: {len(runs)} runs.",
+        "",
         "Medians of the seconds and the most memory of a run; sizes after the `gc` that ends the "
         "row. The folder `pipelines` is the artifacts that were kept.",
         "",
@@ -27,13 +29,10 @@ def render(runs: Sequence[dict[str, Any]], command: str, setting: str) -> str:
         "| `pipelines`, MB | `serving`, MB | versions | logs | gc, s | `runs`, s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    rows = _rows(runs)
-    before = 0
-    for first, row in rows:
+    for first, row in _rows(runs):
         gc = row[-1]["gc"]
         last = first + len(row) - 1
-        a_run = (gc["metadata"] - before) / len(row)
-        before = gc["metadata"]
+        a_run = (gc["metadata"] - row[0]["metadata"]) / (len(row) - 1)
         cells = [
             f"{first + 1} to {last + 1}",
             _seconds(row, changed=True),

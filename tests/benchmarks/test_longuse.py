@@ -30,7 +30,7 @@ def test_the_newest_versions_stay(tmp_path):
 
 def test_a_row_ends_with_a_collection():
     def run(change, seconds, gc=None):
-        line = {"change": change, "seconds": seconds, "peak": 7e8, "workdir": 1, "metadata": 1}
+        line = {"change": change, "seconds": seconds, "peak": 7e8, "workdir": 1, "metadata": 1e6}
         return {**line, "gc": gc} if gc else line
 
     def gc(metadata):
@@ -49,7 +49,7 @@ def test_a_row_ends_with_a_collection():
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[-2:]]
     assert rows == [
         ["1 to 3", "21.0", "8.0", "700", "3.00", "1000", "2.0", "1.0", "3", "5", "1.5", "0.9"],
-        ["4 to 5", "24.0", "10.0", "700", "5.00", "1000", "2.0", "1.0", "3", "5", "1.5", "0.9"],
+        ["4 to 5", "24.0", "10.0", "700", "5.00", "4000", "2.0", "1.0", "3", "5", "1.5", "0.9"],
     ]
 
 
