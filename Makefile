@@ -2,7 +2,8 @@
 # make image: build the cluster's image. make kubeflow-test: build and test it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: setup run test test-fast test-tools lint format image kubeflow-test container-tools clean
+.PHONY: setup run test test-fast test-tools lint format image kubeflow-test container-tools sbom \
+  audit clean
 
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
@@ -102,6 +103,24 @@ container-tools:
 	    apt-get install -qq --no-install-recommends "$${missing[@]}"; } >/dev/null 2>&1 || \
 	    { echo "$$needs: apt-get could not install $${missing[*]}" >&2; exit 1; }; \
 	fi
+
+# What the image holds of Python, as CycloneDX; what its Dockerfile leaves out is left out here.
+SBOM ?= sbom.cdx.json
+LOCKED_PACKAGES = $(UV) export --frozen --quiet --no-emit-project \
+  --no-emit-package babel --no-emit-package jupyterlab --no-emit-package jupyterlab-server \
+  --no-emit-package libclang --no-emit-package notebook
+
+sbom: | $(filter .tools/bin/uv,$(UV))
+	$(LOCKED_PACKAGES) --format cyclonedx1.5 --output-file $(SBOM) >/dev/null
+
+# Asks PyPI for known vulnerabilities of the same; strict, for without an answer it would pass.
+PIP_AUDIT := pip-audit==2.10.1
+
+audit: | $(filter .tools/bin/uv,$(UV))
+	requirements=$$(mktemp) && trap 'rm -f $$requirements' EXIT && \
+	$(LOCKED_PACKAGES) --format requirements.txt --output-file $$requirements >/dev/null && \
+	$(UV) tool run $(PIP_AUDIT) --strict --require-hashes --disable-pip \
+	  --progress-spinner off --requirement $$requirements
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache *.egg-info

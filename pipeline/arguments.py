@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     _add_readers(add_to)
     _add_predict(add_to)
     _add_rollback(add_to)
+    _add_gc(add_to)
     kubeflow.add(add_to)
     return whole
 
@@ -195,6 +196,24 @@ def _add_rollback(add_to: _Commands) -> None:
         "--last", action="store_true", help="even if nothing is in service without it"
     )
     rollback.set_defaults(command=commands.rollback)
+
+
+def _add_gc(add_to: _Commands) -> None:
+    gc = add_to.add_parser(
+        "gc",
+        help="remove the files of old runs",
+        description="Removes the files of runs that are needed no longer: all but those of the "
+        "newest runs of each pipeline, of the newest that came to its end, and of the runs that "
+        "pushed a version that is in service or withdrawn. ML Metadata keeps what all of them "
+        "did. What is in service is not touched.",
+    )
+    _add_workdir(gc, "of the runs")
+    _add_metadata(gc)
+    gc.add_argument(
+        "--keep", type=int, default=10, metavar="N", help="newest runs that stay (default: 10)"
+    )
+    gc.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+    gc.set_defaults(command=commands.gc)
 
 
 def _add_workdir(command: argparse.ArgumentParser, text: str) -> None:

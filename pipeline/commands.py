@@ -82,6 +82,13 @@ def rollback(options: argparse.Namespace) -> int:
     )
 
 
+def gc(options: argparse.Namespace) -> int:
+    """Removes the files of old runs."""
+    from pipeline import gc_command
+
+    return gc_command.collect(_metadata(options), options.workdir, options.keep, options.dry_run)
+
+
 def explain(options: argparse.Namespace) -> int:
     """Prints a decision."""
     from pipeline import explain_command

@@ -22,7 +22,7 @@ from kd_trainer.config_errors import explain
 from kd_trainer.errors import ConfigError
 from kd_trainer.networks import check_name
 from kd_trainer.recipe import Recipe
-from pipeline import presets
+from pipeline import presets, secrets
 from pipeline.beam import BeamConfig
 from pipeline.cluster.settings import KubeflowConfig
 from pipeline.overrides import apply
@@ -265,8 +265,9 @@ def validate(document: Mapping[str, Any]) -> RunConfig:
     """Validates a document and fills in the method's preset.
 
     Raises:
-      ConfigError: as `load`.
+      ConfigError: as `load`, or there is a secret in it.
     """
+    secrets.check(document)
     try:
         config = RunConfig.model_validate(document)
     except ValidationError as error:

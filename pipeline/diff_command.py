@@ -28,6 +28,7 @@ def show(store: metadata_store.MetadataStore, a: str, b: str, as_json: bool) -> 
     """
     history = History(store)
     one, other = (pushes.find_run(history, text) for text in (a, b))
+    removed = [run.id for run in (one, other) if _results_removed(run)]
     changes = {
         section: _changes(before, after)
         for (section, before), after in zip(
@@ -35,7 +36,8 @@ def show(store: metadata_store.MetadataStore, a: str, b: str, as_json: bool) -> 
         )
     }
     if as_json:
-        print(json.dumps({"a": one.id, "b": other.id, "changes": changes}, indent=1))
+        document = {"a": one.id, "b": other.id, "changes": changes, "removed": removed}
+        print(json.dumps(document, indent=1))
         return 0
     console = Console(highlight=False)
     console.print(f"from {one.id} to {other.id}")
@@ -44,6 +46,11 @@ def show(store: metadata_store.MetadataStore, a: str, b: str, as_json: bool) -> 
         for key, (before, after) in changed.items():
             text = f"  {key}: {_text(before)} -> {_text(after)}"
             console.print(escape(text), soft_wrap=True)
+    if removed:
+        console.print(
+            f"\nThe files with the accuracies of {' and '.join(removed)} were removed by gc.",
+            soft_wrap=True,
+        )
     return 0
 
 
@@ -60,6 +67,11 @@ def _facts(history: History, run: Run) -> dict[str, dict[str, Any]]:
         "environment": _flat(record.get("environment", {})),
         "results": _results(history, run),
     }
+
+
+def _results_removed(run: Run) -> bool:
+    files = (run.output(lineage.SUMMARY), run.output(lineage.PROFILE))
+    return any(file.removed for file in files if file)
 
 
 def _results(history: History, run: Run) -> dict[str, Any]:

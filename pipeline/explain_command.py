@@ -25,7 +25,7 @@ def show(store: metadata_store.MetadataStore, run_id: str | None, as_json: bool)
       The exit status.
 
     Raises:
-      ConfigError: there is no run, no such run, or no decision.
+      ConfigError: there is no run, no such run, or no decision, or gc removed it.
     """
     history = History(store)
     run = pushes.find_run(history, run_id) if run_id else _newest(history)
@@ -34,6 +34,11 @@ def show(store: metadata_store.MetadataStore, run_id: str | None, as_json: bool)
         raise ConfigError(
             f"The run {run.id!r} has no decision, it {pushes.ending(history, run)}: it ended "
             "before the gate. Its log says why."
+        )
+    if artifact.removed:
+        raise ConfigError(
+            f"The decision of the run {run.id!r} was removed by `tfx-distill gc`. How it ended, ML "
+            f"Metadata still knows: {pushes.ending(history, run)}."
         )
     made = decision.read(artifact.uri)
     if as_json:

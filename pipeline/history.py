@@ -16,6 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 _STATES = metadata_store_pb2.Execution.State
 _INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
+_DELETED = metadata_store_pb2.Artifact.DELETED
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Artifact:
       uri: where its files are.
       time: when it was written.
       properties: declared and custom ones.
+      removed: whether `tfx-distill gc` removed its files.
     """
 
     id: int
@@ -35,6 +37,7 @@ class Artifact:
     uri: str
     time: datetime
     properties: Mapping[str, Any]
+    removed: bool
 
     def document(self, name: str) -> Any:
         """Returns one of its JSON files; None if that is gone."""
@@ -124,8 +127,7 @@ class History:
             for execution in self._store.get_executions_by_id(ids)
             if execution.last_known_state == _STATES.COMPLETE
         )
-        [context] = self._contexts(made, "pipeline_run")
-        run = self.run(context.id)
+        run = self.run(self._contexts(made)["pipeline_run"].id)
         return run, next(node for node in run.nodes if node.execution == made)
 
     def origins(self, artifact: Artifact) -> Iterator[Artifact]:
@@ -152,9 +154,8 @@ class History:
         pipeline = ""
         nodes = []
         for execution in executions:
-            [of_pipeline] = self._contexts(execution.id, "pipeline")
-            [of_node] = self._contexts(execution.id, "node")
-            pipeline = of_pipeline.name
+            contexts = self._contexts(execution.id)
+            pipeline = contexts["pipeline"].name
             own = [event for event in events if event.execution_id == execution.id]
             inputs, outputs = (
                 {
@@ -166,7 +167,7 @@ class History:
             )
             nodes.append(
                 Node(
-                    id=of_node.name.removeprefix(f"{pipeline}."),
+                    id=contexts["node"].name.removeprefix(f"{pipeline}."),
                     execution=execution.id,
                     state=_STATES.Name(execution.last_known_state),
                     ended=_time(execution.last_update_time_since_epoch),
@@ -177,9 +178,10 @@ class History:
             )
         return Run(context.name, pipeline, _time(context.create_time_since_epoch), nodes)
 
-    def _contexts(self, execution: int, type_name: str) -> list[metadata_store_pb2.Context]:
+    def _contexts(self, execution: int) -> dict[str, metadata_store_pb2.Context]:
+        """Returns what an execution belongs to, by type: what takes time here is to ask."""
         contexts = self._store.get_contexts_by_execution(execution)
-        return [context for context in contexts if context.type == type_name]
+        return {context.type: context for context in contexts}
 
 
 def _artifact(artifact: metadata_store_pb2.Artifact) -> Artifact:
@@ -189,6 +191,7 @@ def _artifact(artifact: metadata_store_pb2.Artifact) -> Artifact:
         uri=artifact.uri,
         time=_time(artifact.create_time_since_epoch),
         properties=_values(artifact),
+        removed=artifact.state == _DELETED,
     )
 
 

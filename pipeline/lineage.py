@@ -31,7 +31,8 @@ def trace(history: History, push: Push) -> dict[str, Any]:
     """Returns the lineage of a version.
 
     Each `artifact` is an id in ML Metadata, each `run` a key of `runs`: the run that made the
-    artifact, which is an earlier one where the cache served it.
+    artifact, which is an earlier one where the cache served it. `removed` says that
+    `tfx-distill gc` removed its files, and what was read in them is None then.
 
     Args:
       history: what to look in.
@@ -71,7 +72,8 @@ class _Tracer:
         """Returns what every artifact of the document has, and the node that made it."""
         run, node = self._history.producer(artifact)
         self._runs[run.id] = run
-        return {"artifact": artifact.id, "uri": artifact.uri, "run": run.id}, node
+        made = {"artifact": artifact.id, "uri": artifact.uri, "run": run.id}
+        return {**made, "removed": artifact.removed}, node
 
     def _push(self, push: Push) -> dict[str, Any]:
         made, _ = self._producer(push.artifact)

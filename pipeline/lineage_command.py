@@ -79,7 +79,9 @@ def _tree(document: Mapping[str, Any]) -> Tree:
 
 
 def _add(tree: Tree, role: str, made: Mapping[str, Any], what: str) -> Tree:
-    return tree.add(f"[bold]{role}[/] {what}  [dim]artifact {made['artifact']}, {made['run']}[/]")
+    removed = "  [yellow]files removed by gc[/]" if made["removed"] else ""
+    source = f"[dim]artifact {made['artifact']}, {made['run']}[/]"
+    return tree.add(f"[bold]{role}[/] {what}  {source}{removed}")
 
 
 def _add_gate(

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from kd_trainer.errors import ConfigError
@@ -61,6 +62,7 @@ class Ending:
         }[self.outcome]
 
 
+@lru_cache(maxsize=1)  # each run's ending asks for them
 def pushes(history: History) -> list[Push]:
     """Returns the pushed versions, oldest first."""
     found: dict[Any, Push] = {}

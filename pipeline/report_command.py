@@ -24,16 +24,22 @@ def show(store: metadata_store.MetadataStore, run_id: str | None) -> int:
 
     Raises:
       ConfigError: there is no run, no such run, it did not come as far as its page, or the page is
-        no longer there.
+        no longer there: gc removed it, or somebody else.
     """
     history = History(store)
     run = pushes.find_run(history, run_id) if run_id else _newest(history)
-    page = path(run)
-    if page is None:
+    artifact = run.output(REPORT_PAGE)
+    if artifact is None:
         raise ConfigError(
             f"The run {run.id!r} did not come as far as its report. Its log in logs/ says why; "
             "run the same again, and it goes on from there."
         )
+    if artifact.removed:
+        raise ConfigError(
+            f"The report of the run {run.id!r} was removed by `tfx-distill gc`. How the run ended, "
+            f"ML Metadata still knows: {pushes.ending(history, run)}."
+        )
+    page = Path(artifact.uri, _FILE_NAME)
     if not page.is_file():
         raise ConfigError(
             f"The report of the run {run.id!r} was {str(page)!r} and is no longer there. "
@@ -43,14 +49,8 @@ def show(store: metadata_store.MetadataStore, run_id: str | None) -> int:
     return 0
 
 
-def path(run: Run) -> Path | None:
-    """Returns where a run's page was written; None if the run did not come so far."""
-    artifact = run.output(REPORT_PAGE)
-    return Path(artifact.uri, _FILE_NAME) if artifact else None
-
-
 def _newest(history: History) -> Run:
-    with_page = [run for run in history.runs if path(run)]
+    with_page = [run for run in history.runs if run.output(REPORT_PAGE)]
     if not with_page:
         raise ConfigError(
             f"None of the {len(history.runs)} runs came as far as its report. Their logs in logs/ "

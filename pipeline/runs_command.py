@@ -41,9 +41,10 @@ def show(store: metadata_store.MetadataStore, as_json: bool) -> int:
     for row in rows:
         networks = f"{row['teacher']} -> {row['student']}" if row["teacher"] else "–"
         ending = pushes.Ending(**{field.name: row[field.name] for field in fields(pushes.Ending)})
+        outcome = f"{ending}, files removed" if row["removed"] else str(ending)
         texts = [row["id"], when(row["time"]), row["pipeline"], networks, row["method"] or "–"]
         top1 = "–" if row["top1"] is None else f"{row['top1']:.2%}"
-        table.add_row(*map(escape, [*texts, str(ending)]), top1, f"{row['seconds']:.0f}")
+        table.add_row(*map(escape, [*texts, outcome]), top1, f"{row['seconds']:.0f}")
     # A line a run, however narrow the terminal is.
     Console(highlight=False, width=_WIDTH).print(table, crop=False)
     return 0
@@ -62,6 +63,7 @@ def _row(history: History, run: Run) -> dict[str, Any]:
         "method": config and _method(config, run),
         **asdict(pushes.ending(history, run)),
         "top1": students[0].properties["test_top1"] if students else None,
+        "removed": any(artifact.removed for artifact in run.outputs),
         "seconds": round((ended - run.started).total_seconds(), 1),
     }
 

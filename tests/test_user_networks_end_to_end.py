@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 
 import pytest
@@ -28,6 +29,7 @@ def folder(tmp_path_factory):
     """The user's files, and the workdir."""
     folder = tmp_path_factory.mktemp("user")
     trained_teacher(folder)
+    shutil.copyfile(folder / "teacher.keras", folder / "first.keras")
     saved(model(width=4), folder, "student")
     return folder
 
@@ -118,3 +120,19 @@ def test_7_a_dry_run_shows_them(run):
     assert "Importer.teacher" in printed
     assert "    stage2: conv_b" in printed
     assert "  from: " in printed
+
+
+def test_8_a_teacher_that_gc_removed_is_taken_up_again(run, folder, capfd):
+    workdir = folder / "workdir"
+    first, *_ = sorted((workdir / "serving" / "quick").glob("[0-9]*"))
+    shutil.rmtree(first)  # or what it rests on would stay
+    assert len(list((workdir / "teachers").iterdir())) == 2
+    assert cli.main(["gc", "--keep", "1", "--workdir", str(workdir)]) == 0
+    assert len(list((workdir / "teachers").iterdir())) == 1
+    capfd.readouterr()
+    shutil.copyfile(folder / "first.keras", folder / "teacher.keras")
+    status, printed, executed, cached = run()
+    assert status == 0, printed
+    assert "Importer.teacher" in cached
+    assert "DistillTrainer" in executed
+    assert len(list((workdir / "teachers").iterdir())) == 2

@@ -33,10 +33,11 @@ class Writer:
 
     Args:
       folder: the artifacts' files lie below it, and `metadata.sqlite` in it.
+      serving: the versions lie below it.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, serving: str = ""):
+        self._folder, self.serving = folder, serving
         self.connection = sqlite(folder / "metadata.sqlite")
         self._store = metadata_store.MetadataStore(self.connection)
 
@@ -62,7 +63,7 @@ class Writer:
             Path(artifact.uri, content[0]).write_text(json.dumps(content[1]))
         return artifact
 
-    def execution(self, contexts, state, inputs, outputs, properties) -> None:
+    def execution(self, contexts, state, inputs, outputs, properties) -> int:
         execution = mlmd.Execution(
             type_id=self._store.put_execution_type(mlmd.ExecutionType(name="a node")),
             last_known_state=getattr(mlmd.Execution, state),
@@ -73,7 +74,10 @@ class Writer:
             for kind, artifacts in ((mlmd.Event.INPUT, inputs), (mlmd.Event.OUTPUT, outputs))
             for key, artifact in artifacts.items()
         ]
-        self._store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)
+        identity, _, _ = self._store.put_execution(
+            execution, pairs, contexts, reuse_context_if_already_exist=True
+        )
+        return identity
 
     def _context(self, type_name: str, name: str) -> mlmd.Context:
         return mlmd.Context(
@@ -212,7 +216,7 @@ class RunWriter:
         if version:
             properties |= {
                 "pushed_version": version,
-                "pushed_destination": f"/{self._pipeline}/{version}",
+                "pushed_destination": f"{self._writer.serving}/{self._pipeline}/{version}",
             }
         gate = self.outputs["StudentGate"]
         self.node(

@@ -129,6 +129,7 @@ def test_diff_shows_what_changed_and_nothing_else(writer, command, tmp_path, cap
             "environment": {"libraries.keras": ["3.12.4", "3.13.0"]},
             "results": {"outcome": ["pushed 100", "refused by gate.min_change"]},
         },
+        "removed": [],
     }
     assert cli.main(["diff", "1", "2", "--workdir", str(tmp_path)]) == 0
     assert "  method.temperature: 2.0 -> 4.0" in capsys.readouterr().out.splitlines()

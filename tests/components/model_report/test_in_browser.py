@@ -1,10 +1,13 @@
 """The page as Chromium lays it out, on a desk and a phone, in light and in dark."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from chromium import PROGRAM, Tab, tab
+
+from components.artifacts import ModelProfile, RunRecord
 
 pytestmark = [
     pytest.mark.slow,
@@ -131,3 +134,49 @@ def test_the_reader_has_the_scheme_of_choice(
         "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     )
     assert all(least <= value <= most for value in color)
+
+
+# What would run if a name were taken for markup, in text and in an attribute.
+SCRIPTS = (
+    "<script>document.title='ran'</script>.png",
+    '"><img src=x onerror="document.title=\'ran\'">.png',
+    "'><svg onload='document.title=`ran`'>.png",
+)
+
+
+@pytest.mark.parametrize("policy", [True, False], ids=["as it is", "without its policy"])
+@pytest.mark.parametrize("script", SCRIPTS, ids=["script", "image", "drawing"])
+def test_a_file_or_class_that_is_called_a_script_is_harmless(
+    chromium: Tab, run: dict, report: Callable[..., Path], script: str, policy: bool
+) -> None:
+    record, profile = (
+        Path(run[key].uri, kind.FILE_NAME)
+        for key, kind in (("run_record", RunRecord), ("profile", ModelProfile))
+    )
+    document = json.loads(record.read_text())
+    document["command"] += ["--data", f"/data/{script}"]
+    document["config"]["data"]["path"] = f"/data/{script}"
+    document["config"]["teacher"] |= {"network": None, "from": f"/models/{script}"}
+    record.write_text(json.dumps(document))
+    names = json.loads(profile.read_text())
+    for key in ("class_names", "superclass_names"):
+        names[key] = [f"{name} {script}" for name in names[key]]
+    profile.write_text(json.dumps(names))
+    run["examples"].set_string_custom_property("source", f"/data/{script}")
+    page = report(run)
+    html = page.read_text()
+    if not policy:  # so that escaping has to do alone
+        lines = [line for line in html.splitlines() if "Content-Security-Policy" not in line]
+        assert len(lines) == len(html.splitlines()) - 1
+        page.write_text("\n".join(lines))
+    chromium.open(page, 1280, "light")
+    assert chromium.evaluate("document.title").startswith("Blessed: ")
+    assert chromium.evaluate('document.querySelectorAll("script, [onerror], [onload]").length') == 0
+    assert chromium.evaluate(f"document.body.textContent.includes({json.dumps(script)})")
+
+
+def test_a_script_would_be_noticed(chromium: Tab, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><title>still</title><body>{SCRIPTS[0]}")
+    chromium.open(page, 1280, "light")
+    assert chromium.evaluate("document.title") == "ran"

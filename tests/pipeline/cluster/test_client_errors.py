@@ -48,6 +48,19 @@ def test_refusal(kubeflow, server, capsys, status, body, exit_status, words):
     assert "<" not in error
 
 
+@pytest.mark.parametrize("variable", ["KF_PIPELINES_TOKEN", "KF_PIPELINES_COOKIES"])
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_what_opens_the_server_is_told_to_it_alone(
+    kubeflow, server, capfd, monkeypatch, variable, status
+):
+    monkeypatch.setenv(variable, "session=hunter2hunter2")
+    if status != 200:
+        refused(server, status, {"code": 16, "message": "no"})
+    assert (kubeflow("list") == 0) == (status == 200)
+    assert "hunter2hunter2" in str([dict(headers) for headers in server.headers])
+    assert "hunter2hunter2" not in "".join(capfd.readouterr())
+
+
 def test_a_name_that_somebody_took_in_between(kubeflow, server, spec, capsys):
     def trouble(method, path, done):
         if method == "POST" and path.endswith("/experiments") and not server.experiments:

@@ -1,6 +1,8 @@
 """What is wrong with a compiled pipeline, or with what it is given, is told without a server."""
 
 import pytest
+import yaml
+from compiled_quick import GOLDEN
 
 from pipeline.cli import main
 from pipeline.cluster import compiled, trigger
@@ -113,3 +115,11 @@ def test_wrong_time(spec, capsys, when):
 )
 def test_trigger_as_text(expected, found):
     assert trigger.text(found) == expected
+
+
+def test_no_task_needs_a_shell():
+    spec, _ = yaml.safe_load_all(GOLDEN.read_text())
+    executors = spec["deploymentSpec"]["executors"].values()
+    assert len(executors) > 10
+    for executor in executors:
+        assert executor["container"]["command"][:2] == ["python", "-m"]

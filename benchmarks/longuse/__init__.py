@@ -1,0 +1,1 @@
+"""Many scheduled runs in one workdir, one after the other."""

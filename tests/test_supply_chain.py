@@ -1,0 +1,90 @@
+"""What is installed is what was locked, and can be listed."""
+
+import json
+import os
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (ROOT / "uv.lock").read_text().split("[[package]]\n")[1:]
+
+
+def name(package):
+    return re.match(r'name = "([^"]+)"', package)[1]
+
+
+@pytest.mark.parametrize("package", [p for p in PACKAGES if name(p) != "tfx-distill"], ids=name)
+def test_every_file_that_may_be_installed_is_locked_with_its_hash(package):
+    assert 'source = { registry = "https://pypi.org/simple" }' in package
+    files = [line for line in package.splitlines() if "{ url = " in line]
+    assert files
+    for line in files:
+        assert re.search(r'url = "https://files\.pythonhosted\.org/', line), line
+        assert re.search(r'hash = "sha256:[0-9a-f]{64}"', line), line
+
+
+def test_the_only_package_without_a_hash_is_this_one():
+    sources = [line for line in (ROOT / "uv.lock").read_text().splitlines() if "source = " in line]
+    others = [line for line in sources if "registry" not in line]
+    assert others == ['source = { editable = "." }']
+
+
+@pytest.mark.parametrize("file", ["Makefile", "kubeflow/Dockerfile"])
+def test_nothing_is_installed_past_the_lock(file):
+    text = (ROOT / file).read_text().replace("\\\n", " ")
+    installs = [line for line in text.splitlines() if re.search(r"\b(uv|UV\)) sync\b", line)]
+    assert installs
+    assert all("--locked" in line for line in installs)
+    by_pip = [line for line in text.splitlines() if re.search(r"\bpip install\b", line)]
+    # uv itself, at a version.
+    assert by_pip
+    assert all(re.search(r"\buv==\$[({]UV_VERSION[)}]", line) for line in by_pip)
+
+
+def test_the_environment_is_the_locks():
+    locked = {name(p): re.search(r'^version = "([^"]+)"', p, re.M)[1] for p in PACKAGES}
+    for package in ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "jinja2"):
+        assert version(package) == locked[package]
+
+
+def make(target, *arguments):
+    """Runs a target that needs no network; the tools that `make setup` installed are used."""
+    return subprocess.run(
+        ["make", "--silent", *arguments, target],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}"},
+    ).stdout
+
+
+def test_make_sbom_lists_what_is_in_the_image(tmp_path):
+    target = tmp_path / "sbom.json"
+    make("sbom", f"SBOM={target}")
+    document = json.loads(target.read_text())
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
+    components = {part["name"]: part for part in document["components"]}
+    assert components["tensorflow"]["purl"].startswith("pkg:pypi/tensorflow@2.16")
+    assert {"tfx", "keras", "jinja2", "protobuf"} <= components.keys()
+    for part in components.values():
+        hashes = [each["hashes"] for each in part["externalReferences"]]
+        assert all(alg["alg"] == "SHA-256" for of_file in hashes for alg in of_file)
+        assert hashes, part["name"]
+    # Neither what only developers have nor what the Dockerfile leaves out.
+    dockerfile = (ROOT / "kubeflow/Dockerfile").read_text()
+    left_out = set(re.findall(r"--no-install-package (\S+)", dockerfile))
+    assert len(left_out) >= 5
+    assert not {"pytest", "ruff", "mypy", "jax", *left_out} & components.keys()
+
+
+def test_the_audit_fails_where_it_cannot_tell():
+    """Of pip-audit, a package that its service does not know is no finding, unless it is strict."""
+    recipe = make("audit", "--dry-run").replace("\\\n", " ")
+    (line,) = [line for line in recipe.splitlines() if "pip-audit" in line]
+    assert {"--strict", "--require-hashes", "--disable-pip"} <= set(line.split())
+    assert re.search(r"pip-audit==\d+\.\d+\.\d+", line)
