@@ -54,12 +54,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _text(_: Any, node: Any) -> str:
+    try:
+        # JSON writes some letters as two halves.
+        return node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value!a} is no text: it holds half a letter", node.start_mark
+        ) from None
+
+
 for _name, (_pattern, _first) in _CORE.items():
     _tag, _whole = f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z")
     # The empty text has no first letter.
     _Loader.add_implicit_resolver(_tag, _whole, [*_first, *([""] if _name == "null" else [])])
 # Not the loader's own, for which what begins with 0 is octal.
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
 
 
 def load(text: str) -> Any:

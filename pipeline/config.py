@@ -169,7 +169,7 @@ class CompareConfig(_Section):
     @classmethod
     def _listed(cls, methods: Any) -> Any:
         names = methods.split(",") if isinstance(methods, str) and methods != "all" else methods
-        if isinstance(names, list) and (not names or len(set(names)) < len(names)):
+        if isinstance(names, list) and (not names or len(set(map(repr, names))) < len(names)):
             raise ConfigError(f"found {names}, expected different methods, at least one.")
         return names
 

@@ -96,18 +96,25 @@ def _load(model: Path) -> tuple[tf.types.experimental.GenericFunction, list[str]
         )
     try:
         signatures = tf.saved_model.load(str(model)).signatures
-        names = (model / "assets" / CLASS_NAMES_FILE).read_text().splitlines()
     except Exception as error:  # what is damaged can raise anything
-        raise ConfigError(
-            f"{str(model)!r} cannot be loaded: {type(error).__name__}: {error}. The SavedModel is "
-            "damaged or not complete: take another version, or run the pipeline again."
-        ) from error
+        raise _incomplete(model, error) from error
     if _SIGNATURE not in signatures:
         raise ConfigError(
             f"{str(model)!r} takes no image files: it has no signature {_SIGNATURE!r}, only "
             f"{', '.join(sorted(signatures))}. Push it again with this version of tfx-distill."
         )
+    try:
+        names = (model / "assets" / CLASS_NAMES_FILE).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _incomplete(model, error) from error
     return signatures[_SIGNATURE], names
+
+
+def _incomplete(model: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{str(model)!r} cannot be loaded: {type(error).__name__}: {error}. The SavedModel is "
+        "damaged or not complete: take another version, or run the pipeline again."
+    )
 
 
 def _block(answer: dict) -> str:

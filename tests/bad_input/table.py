@@ -306,6 +306,7 @@ CONFIGURATION: dict[str, tuple[list[str], list[str]]] = {
     "a tab": (["data={\n\tlimit: 5}"], ["not valid YAML", r"'\t'"]),
     "a bracket too few": (["recipe.milestones=[0.5"], ["not valid YAML", "expected ',' or ']'"]),
     "2,000 brackets": (["method=" + "[" * 2_000], ["not valid YAML", "nested too deeply"]),
+    "half a letter": (['data.path="\\udcff"'], ["not valid YAML", "it holds half a letter"]),
     "a control letter": (["data.path=\x07"], ["not valid YAML", r"#x0007"]),
     # Places.
     "an empty path": (["data.path=''"], ["data.path", "at least 1 character"]),

@@ -48,6 +48,9 @@ _OVERRIDES = st.lists(st.builds("{}={}".format, _KEYS | st.text(max_size=8), _VA
 @example(["method={name: [fitnet]}"])
 @example(["method.name=~"])
 @example(["list[]=1"])
+@example(["compare.methods=[[]]"])
+@example(['compare.methods="\\ud800\\udc00"'])
+@example(['compare.methods="\\udc00"'])
 @example(["method.preset=[crd]"])
 @example(["student.network=[resnet8]"])
 @example(["teacher.cache_gigabytes=1e308"])
@@ -77,6 +80,7 @@ def test_any_text_is_a_value_or_refused(text: str) -> None:
 @example("a" * 100 + " b" * 100)
 @example("no")
 @example("\x85")
+@example(["\U0001f600"])
 def test_what_is_dumped_is_loaded_again(value: Any) -> None:
     line = strict_yaml.dump(value)
     assert "\n" not in line
