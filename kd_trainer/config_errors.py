@@ -1,11 +1,15 @@
 """What pydantic finds wrong with a document, in words."""
 
+import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from kd_trainer.errors import ConfigError, nearest
+
+_UNION = re.compile(r"(list|dict|literal)\[.*\]")
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
@@ -27,7 +31,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
 
 
 def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
-    location = [part for part in details["loc"] if isinstance(part, str)]
+    location = _location(details)
     key = (prefix + ".".join(location)).rstrip(".")
     if details["type"] == "extra_forbidden":
         return (
@@ -37,7 +41,17 @@ def _line(details: Any, model: type[BaseModel], prefix: str) -> str:
         return f"The key {key!r} is missing."
     if details["type"] == "value_error" and isinstance(details["ctx"]["error"], ConfigError):
         return f"{key}: {details['ctx']['error']}" if key else str(details["ctx"]["error"])
-    return f"{key}: {details['msg']}, found {details['input']!r}."
+    return f"{key}: {details['msg']}, found {textwrap.shorten(repr(details['input']), 200)}."
+
+
+def _location(details: Any) -> list[str]:
+    """Returns the key's parts: numbers are of a list's items, some others of a union's types."""
+    unknown = details["loc"][-1:] if details["type"] == "extra_forbidden" else ()
+    known = details["loc"][: len(details["loc"]) - len(unknown)]
+    return [
+        *(part for part in known if isinstance(part, str) and not _UNION.fullmatch(part)),
+        *unknown,
+    ]
 
 
 def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-import yaml
-
+from kd_trainer import strict_yaml
 from kd_trainer.errors import ConfigError
 
 
@@ -23,6 +22,6 @@ def parse(text: str, key: str) -> Any:
     except ValueError:
         pass
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return strict_yaml.load(text)
+    except ValueError as error:
         raise ConfigError(f"{key}: {text!r} is not valid YAML: {error}") from None

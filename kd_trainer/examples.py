@@ -72,9 +72,16 @@ def num_classes(schema_file: str) -> int:
     """Returns the size of the label's domain, `0..max`, in a schema file.
 
     Raises:
-      DataError: the schema gives the feature `label` no domain that starts at 0.
+      DataError: it is no schema, or gives the feature `label` no domain that starts at 0.
     """
-    schema = text_format.Parse(tf.io.gfile.GFile(schema_file).read(), schema_pb2.Schema())
+    try:
+        with tf.io.gfile.GFile(schema_file) as file:
+            schema = text_format.Parse(file.read(), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"The schema {schema_file} cannot be read: {error}. Expected a "
+            "tensorflow_metadata.v0.Schema as text, such as schemas/cifar100.pbtxt."
+        ) from None
     for feature in schema.feature:
         if feature.name == "label" and feature.int_domain.max > feature.int_domain.min == 0:
             return feature.int_domain.max + 1

@@ -16,7 +16,7 @@ class Recipe(BaseModel):
     the seed and in the tables of the literature.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int = Field(100, ge=1, description="passes over the training split")
     batch_size: int = Field(128, ge=1, description="images a step")

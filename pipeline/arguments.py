@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
         prog="tfx-distill",
         description="Distils a large image classifier into a small one, gates it, pushes it.",
     )
+    whole.add_argument(
+        "--debug", action="store_true", help="of an error show where in the code it comes from"
+    )
     add_to = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_run(add_to)
     _add_compare(add_to)

@@ -2,10 +2,17 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from kd_trainer.errors import UserError
 from pipeline import arguments, run_command
+
+_LONGEST = 8_000  # letters
+_UNEXPECTED = (
+    "This is a mistake in tfx-distill, or of the machine. Where it comes from is shown by "
+    "tfx-distill --debug COMMAND ..."
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -22,12 +29,24 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return options.command(options)
-    except UserError as error:
-        print(f"tfx-distill: {error}", file=sys.stderr)
-        return run_command.BAD_USAGE
     except KeyboardInterrupt:
         print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
         return run_command.FAILED
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        expected = isinstance(error, UserError)
+        what = str(error) if expected else f"{type(error).__name__}: {error}\n{_UNEXPECTED}"
+        print(f"tfx-distill: {_shown(what)}", file=sys.stderr)
+        return run_command.BAD_USAGE if expected else run_command.FAILED
+
+
+def _shown(message: str) -> str:
+    """Makes a message fit for a terminal: what is quoted in it may hold anything."""
+    cut = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in cut
+    )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-import yaml
-
+from kd_trainer import strict_yaml
 from pipeline import run_command
 
 if TYPE_CHECKING:
@@ -41,10 +40,9 @@ def compare(options: argparse.Namespace) -> int:
 def _overrides(options: argparse.Namespace) -> list[str]:
     overrides = list(options.set)
     if options.data is not None:
-        overrides.append(f"data.path={yaml.safe_dump(options.data).splitlines()[0]}")
+        overrides.append(f"data.path={strict_yaml.dump(options.data)}")
     if options.beam:
-        listed = yaml.safe_dump(options.beam, default_flow_style=True, width=float("inf"))
-        overrides.append(f"beam.options={listed.rstrip()}")
+        overrides.append(f"beam.options={strict_yaml.dump(options.beam)}")
     return overrides
 
 

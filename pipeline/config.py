@@ -28,6 +28,8 @@ from pipeline.cluster.settings import KubeflowConfig
 from pipeline.overrides import apply
 
 _TAP = re.compile(r"[a-z][a-z0-9_]*")
+# Empty, a path is a shell's variable that is not set, and not the wish for the default.
+_PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 
 
 class _Section(BaseModel):
@@ -40,15 +42,17 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Where the images come from and how they are split."""
 
-    path: str | None = Field(
+    path: _PathText | None = Field(
         None, description="archive or folder of CIFAR-100; null: the sample in the repository"
     )
     download: bool = Field(False, description="fetch the official archive into the workdir")
-    limit: int | None = Field(None, ge=1, description="first records of each official file")
+    limit: int | None = Field(
+        None, ge=1, lt=2**31, description="first records of each official file"
+    )
     eval_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the training set kept for choices; 0: no eval split"
     )
-    schema_path: str | None = Field(
+    schema_path: _PathText | None = Field(
         None, description="what the data must look like; null: schemas/cifar100.pbtxt"
     )
 
@@ -57,7 +61,9 @@ class NetworkConfig(_Section):
     """A network by its name, or the user's own."""
 
     network: str | None = Field(None, description="a network's name; or give `from`")
-    file: str | None = Field(None, alias="from", description="a .keras file of the user's own")
+    file: _PathText | None = Field(
+        None, alias="from", description="a .keras file of the user's own"
+    )
     taps: dict[str, str] = Field(
         {}, description="with `from`: by tap, such as stage1, the layer whose output it is"
     )
@@ -98,7 +104,10 @@ class TeacherConfig(NetworkConfig):
         None, description="what is not given is as in the run's recipe; with `from`: none"
     )
     cache_gigabytes: float = Field(
-        0.0, ge=0, description="disk for what it says of each view, kept for trainings to come"
+        0.0,
+        ge=0,
+        le=1e6,
+        description="disk for what it says of each view, kept for trainings to come",
     )
 
     @model_validator(mode="after")
@@ -124,7 +133,7 @@ class GateConfig(GateBounds):
 class PushConfig(_Section):
     """Where a blessed student goes."""
 
-    directory: str | None = Field(
+    directory: _PathText | None = Field(
         None, description="versions are pushed below it; null: <workdir>/serving/<name>"
     )
     formats: list[Literal["saved_model", "tflite"]] = Field(
@@ -148,7 +157,7 @@ class CompareConfig(_Section):
     methods: Literal["all"] | list[str] = Field(
         "all", description="names, or NAME/PRESET; all: every method at its default preset"
     )
-    trials: int = Field(5, ge=1, description="trainings of each, with seeds from `seed` on")
+    trials: int = Field(5, ge=1, le=100, description="trainings of each, with seeds from `seed` on")
     share_teacher: Literal["auto", "never"] = Field(
         "auto", description="auto: students of one seed train at once, on one pass of the teacher"
     )
@@ -160,7 +169,7 @@ class CompareConfig(_Section):
     @classmethod
     def _listed(cls, methods: Any) -> Any:
         names = methods.split(",") if isinstance(methods, str) and methods != "all" else methods
-        if isinstance(names, list) and (not names or len(set(names)) < len(names)):
+        if isinstance(names, list) and (not names or len(set(map(repr, names))) < len(names)):
             raise ConfigError(f"found {names}, expected different methods, at least one.")
         return names
 
@@ -177,8 +186,10 @@ class PublishedConfig(_Section):
 class RunConfig(_Section):
     """A run."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="the pipeline's name")
-    seed: int = Field(0, ge=0, description="of initial weights, order and augmentation")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]*$", max_length=63, description="the pipeline's name"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of initial weights, order and augmentation")
     data: DataConfig = DataConfig()
     teacher: TeacherConfig
     student: NetworkConfig

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
+from kd_trainer import strict_yaml
 from kd_trainer.errors import ConfigError
 
+_SHOWN = 200  # letters of an override
 _METHOD = ("method=", "method.name=")
 # How a teacher or student is chosen, and what of the preset's that takes the place of.
 _CHOICES = {"network": ("from", "taps"), "from": ("network", "taps", "recipe")}
@@ -54,8 +54,9 @@ def _apply(document: dict[str, Any], override: str) -> None:
     if key == "method.name" and section.get("name") != value:
         section.clear()
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
+        parsed = strict_yaml.load(value)
+    except ValueError as error:
+        start = override if len(override) <= _SHOWN else f"{override[:_SHOWN]}..."
+        raise ConfigError(f"--set {start}: the value is not valid YAML: {error}") from None
     # A method's name alone, which hyper-parameters may be set beside.
     section[last] = {"name": parsed} if key == "method" and isinstance(parsed, str) else parsed

@@ -19,6 +19,7 @@ from components.cifar100_example_gen.sample import SAMPLE
 from components.serving_versions import observed
 from kd_trainer import methods
 from kd_trainer.errors import ConfigError
+from kd_trainer.labels import FINE_LABELS
 from pipeline import fingerprint, run_record, store, user_networks
 from pipeline.config import RunConfig
 from pipeline.user_networks import OwnNetwork
@@ -152,7 +153,7 @@ def make(
       DataError: the data is missing or not CIFAR-100, or a split is empty.
     """
     schema = Path(config.data.schema_path or CIFAR100)
-    if not schema.is_file():
+    if not os.path.isfile(schema):
         raise ConfigError(f"data.schema_path: there is no file {str(schema)!r}.")
     summary, records = reader.load(source)
     splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
@@ -228,6 +229,11 @@ def check_networks(
 
     _check_processes(config)
     classes = examples.num_classes(str(schema))
+    if classes > len(FINE_LABELS):
+        raise ConfigError(
+            f"data.schema_path: {str(schema)!r} gives 'label' the domain 0 to {classes - 1}, but "
+            f"CIFAR-100 has {len(FINE_LABELS)} classes. Lower its max."
+        )
     roles = {"teacher": config.teacher, "student": config.student}
     own = {
         role: user_networks.check(role, section, workdir, classes, train.images, train.labels)

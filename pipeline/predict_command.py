@@ -1,15 +1,15 @@
 """The command `predict`: what a pushed student says of images."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from components.serving_versions import versions
-from kd_trainer.errors import ConfigError, DataError, nearest
+from kd_trainer.errors import ConfigError, nearest
 from kd_trainer.labels import CLASS_NAMES_FILE
+from pipeline import image_files
 
 _SIGNATURE = "encoded_images"
 _TOP = 5
@@ -59,9 +59,9 @@ def predict(images: Sequence[Path], model: Path, *, as_json: bool) -> int:
 
     Raises:
       ConfigError: there is no such SavedModel, or it takes no encoded images.
-      DataError: a file is missing or no image.
+      DataError: a file is missing, or is no image that the model can be asked of.
     """
-    files = [_read(image) for image in images]  # all of them, before anything is printed
+    files = [image_files.read(image) for image in images]  # all of them, before anything is printed
     signature, names = _load(model)
     answers = []
     for image, content in zip(images, files, strict=True):
@@ -88,34 +88,33 @@ def predict(images: Sequence[Path], model: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _read(image: Path) -> bytes:
-    try:
-        content = image.read_bytes()
-        tf.io.decode_image(content)  # as the model will do it, where the reason is lost in nodes
-    except OSError as error:
-        raise DataError(f"{str(image)!r} cannot be read: {error.strerror}.") from None
-    except tf.errors.InvalidArgumentError as error:
-        reason = re.sub(r"{{.*?}}|\[Op:.*", "", error.message).strip().rstrip(".")
-        raise DataError(
-            f"{str(image)!r} is no image that can be read: {reason}. Expected a PNG, JPEG, GIF or "
-            "BMP file."
-        ) from None
-    return content
-
-
 def _load(model: Path) -> tuple[tf.types.experimental.GenericFunction, list[str]]:
     if not (model / "saved_model.pb").is_file():
         raise ConfigError(
             f"{str(model)!r} is no SavedModel: it holds no saved_model.pb. Give the directory of a "
             "version, such as workdir/serving/quick/1795368993."
         )
-    signatures = tf.saved_model.load(str(model)).signatures
+    try:
+        signatures = tf.saved_model.load(str(model)).signatures
+    except Exception as error:  # what is damaged can raise anything
+        raise _incomplete(model, error) from error
     if _SIGNATURE not in signatures:
         raise ConfigError(
             f"{str(model)!r} takes no image files: it has no signature {_SIGNATURE!r}, only "
             f"{', '.join(sorted(signatures))}. Push it again with this version of tfx-distill."
         )
-    return signatures[_SIGNATURE], (model / "assets" / CLASS_NAMES_FILE).read_text().splitlines()
+    try:
+        names = (model / "assets" / CLASS_NAMES_FILE).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _incomplete(model, error) from error
+    return signatures[_SIGNATURE], names
+
+
+def _incomplete(model: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{str(model)!r} cannot be loaded: {type(error).__name__}: {error}. The SavedModel is "
+        "damaged or not complete: take another version, or run the pipeline again."
+    )
 
 
 def _block(answer: dict) -> str:

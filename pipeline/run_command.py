@@ -148,7 +148,7 @@ def load(
     workdir: Path,
     metadata: metadata_store_pb2.ConnectionConfig | None,
 ) -> run_config.RunConfig:
-    """Loads the configuration, and looks whether workdir and ML Metadata can be written to.
+    """Loads the configuration, and looks whether all places that it names can be written to.
 
     Args:
       preset: the preset's name.
@@ -162,6 +162,8 @@ def load(
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
         config = run_config.load(preset, overrides)
     run_workdir.check_writable(workdir)
+    if config.push.directory:
+        run_workdir.check_writable(Path(config.push.directory).absolute(), "push.directory")
     store.check(metadata or store.sqlite(workdir / store.FILE_NAME))
     return config
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ml_metadata.proto import metadata_store_pb2
 
 from components.run_recorder import origin
+from kd_trainer import strict_yaml
 from pipeline import store
 from pipeline.config import RunConfig
 
@@ -59,12 +59,9 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 def _typed(override: str) -> str:
     key, _, text = override.partition("=")
-    value = yaml.safe_load(text)
+    value = strict_yaml.load(text)
     absolute = _absolute(key.strip(), value)
-    if absolute == value:
-        return override
-    dumped = yaml.safe_dump(absolute, default_flow_style=True, width=float("inf"))
-    return f"{key}={dumped.splitlines()[0]}"
+    return override if absolute == value else f"{key}={strict_yaml.dump(absolute)}"
 
 
 def _absolute(key: str, value: Any) -> Any:

@@ -20,8 +20,9 @@ def check_writable(folder: Path, option: str = "--workdir") -> None:
     Raises:
       ConfigError: it cannot.
     """
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     try:
+        folder.exists()  # which a name that is too long cannot be asked
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

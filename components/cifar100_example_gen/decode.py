@@ -79,7 +79,9 @@ def _unpickle_dict(members: Members, member: str, keys: tuple[str, ...]) -> dict
 def _texts(values: Any) -> list[str]:
     """Returns names as text, whichever version of Python pickled them."""
     values = values if isinstance(values, list) else [values]
-    return [v.decode("ascii", "replace") if isinstance(v, bytes) else str(v) for v in values]
+    texts = [v.decode("ascii", "replace") if isinstance(v, bytes) else v for v in values]
+    # The text of a list of lists of lists may be longer than any memory.
+    return [v if isinstance(v, str) else f"({type(v).__name__})" for v in texts]
 
 
 def _integers(where: str, key: str, values: Any) -> np.ndarray:

@@ -1,13 +1,11 @@
 """Gets the members' bytes out of a source: a tar archive or a folder, of either layout."""
 
-import lzma
-import posixpath
-import tarfile
-import zlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.cifar100_example_gen.known import check_known
+from components.cifar100_example_gen.unpack import check_size, unpack
 from kd_trainer.errors import DataError
 
 
@@ -44,17 +42,20 @@ def read_members(source: str) -> Members:
             `cifar-100-binary`; or that folder; or the folder it lies in.
 
     Raises:
-        DataError: no such path, a damaged archive, members missing or of a wrong hash.
+        DataError: no such path, a damaged archive, one that unpacks to more than CIFAR-100 can
+            be, members missing or of a wrong hash.
     """
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(
             f"{source}: no such file or folder. Give the path of the CIFAR-100 archive or of the "
             "folder it unpacks to."
         )
     try:
         names, content = _read_folder(path) if path.is_dir() else _read_tar(path)
-    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive can raise anything
         raise DataError(
             f"{source}: cannot be read: {error or type(error).__name__}. Expected a complete tar "
             "archive or folder of CIFAR-100: the file may be damaged or cut short; get it again."
@@ -80,27 +81,17 @@ def _read_tar(path: Path) -> tuple[list[str], dict[str, bytes]]:
     """Returns the names of all members, and the content of those of a layout."""
     if path.stat().st_size == 0:
         raise DataError(f"{path}: empty file, expected a tar archive of CIFAR-100. Get it again.")
-    wanted = set().union(*map(_wanted, LAYOUTS))
-    names, content = [], {}
-    with tarfile.open(path, "r:*") as tar:
-        for member in tar:
-            name = posixpath.normpath(member.name)
-            names.append(name)
-            if name in wanted and member.isreg():
-                # Links are passed over above, so there is always a file to extract.
-                content[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
-        # A tar ends before its file does, and gzip's checksum stands at the end of that.
-        while tar.fileobj.read(1 << 20):  # type: ignore[union-attr]
-            pass
-    return names, content
+    return unpack(path, set().union(*map(_wanted, LAYOUTS)))
 
 
 def _read_folder(path: Path) -> tuple[list[str], dict[str, bytes]]:
     """Returns the names of all files, and the content of those of a layout."""
-    content = {}
+    content, size = {}, 0
     for layout, expected in LAYOUTS.items():
         folder = path / layout if (path / layout).is_dir() else path
         for name in expected:
             if (folder / name).is_file():
+                size += (folder / name).stat().st_size
+                check_size(str(path), size)
                 content[f"{layout}/{name}"] = (folder / name).read_bytes()
     return [entry.name for entry in path.iterdir()], content

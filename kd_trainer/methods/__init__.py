@@ -94,6 +94,9 @@ def create(spec: Spec) -> Method:
         )
     if "name" not in spec:
         raise ConfigError(f"The method has no name. Known: {', '.join(sorted(METHODS))}.")
+    for key in ("name", "preset"):
+        if not isinstance(value := spec.get(key, ""), str) and (key, value) != ("preset", None):
+            raise ConfigError(f"method: its {key} is {value!r}, expected text.")
     overrides = dict(spec)
     cls = method_class(overrides.pop("name"))
     preset = overrides.pop("preset", None) or next(iter(cls.PRESETS))

@@ -23,7 +23,7 @@ Weight = float | Callable[[int], float]
 class MethodConfig(BaseModel):
     """The hyper-parameters of a method."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def check_trained(network: keras.Model, images: np.ndarray, labels: np.ndarray) 
       labels: class numbers `(n,)`.
 
     Raises:
-      ConfigError: it gives probabilities, answers scaled pixels better than raw ones, or is
-        hardly better than one who always gives the most frequent class.
+      ConfigError: it gives probabilities or what is not finite, answers scaled pixels better than
+        raw ones, or is hardly better than one who always gives the most frequent class.
     """
     _check_logits(network, images)
     raw, scaled = _measure(network, images, labels)
@@ -75,8 +75,8 @@ def check_untrained(network: keras.Model, images: np.ndarray, labels: np.ndarray
       labels: as for `check_trained`.
 
     Raises:
-      ConfigError: it gives probabilities, or its first loss is far above that of guessing and
-        would not be if the pixels were scaled.
+      ConfigError: it gives probabilities or what is not finite, or its first loss is far above
+        that of guessing and would not be if the pixels were scaled.
     """
     _check_logits(network, images)
     raw, scaled = _measure(network, images, labels, training=True)
@@ -98,6 +98,13 @@ def _mend(layer: str) -> str:
 
 def _check_logits(network: keras.Model, images: np.ndarray) -> None:
     outputs = network.predict(images, batch_size=_BATCH, verbose=0)
+    finite = np.isfinite(outputs).all(axis=1)
+    if not finite.all():
+        raise ConfigError(
+            f"The model's logits are not finite on {1 - finite.mean():.0%} of {len(images)} "
+            "training images. Its training has diverged, or the file is damaged: take another "
+            "state of it."
+        )
     if outputs.min() >= 0 and outputs.max() <= 1:
         raise ConfigError(
             f"All outputs of the model lie between {outputs.min():.3g} and {outputs.max():.3g}: "

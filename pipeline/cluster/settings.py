@@ -12,7 +12,7 @@ _SIZE = re.compile(r"[0-9]+(Ki|Mi|Gi|Ti)")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Resources(_Section):

@@ -7,8 +7,7 @@ that is given stands in the other's place as a whole.
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kd_trainer import strict_yaml
 from kd_trainer.errors import ConfigError, nearest
 
 FOLDER = Path(__file__).parent
@@ -47,4 +46,4 @@ def read(name: str) -> dict[str, Any]:
 
 
 def _own(name: str) -> dict[str, Any]:
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return strict_yaml.load((FOLDER / f"{name}.yaml").read_text())

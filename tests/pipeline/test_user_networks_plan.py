@@ -14,7 +14,6 @@ from user_models import TAPS, model, saved, trained_teacher
 from components.cifar100_example_gen.reader import load
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import export, networks
-from kd_trainer.errors import ConfigError
 from pipeline import config, graph, plan, user_networks
 
 
@@ -149,32 +148,3 @@ def test_a_folder_is_complete_or_absent(planned, monkeypatch, tmp_path):
     own.keep_trained()
     assert (own.directory / "model.keras").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-
-
-@pytest.mark.parametrize(
-    ("role", "name", "taps", "expected"),
-    [
-        ("teacher", "nowhere", {}, "nowhere.keras: There is no file"),
-        ("teacher", "teacher", {"stage2": "conv_c"}, r"taps\.stage2.*\n  conv_b  \(8, 8, 16\)"),
-        ("student", "five", {}, "5 classes, the data has 100"),
-        ("teacher", "untrained", {}, "most frequent class"),
-    ],
-)
-def test_a_file_that_does_not_fit_is_refused_by_its_key(check, folder, role, name, taps, expected):
-    if name in ("five", "untrained"):
-        keras.utils.set_random_seed(0)
-        saved(model(classes=5 if name == "five" else 100), folder, name)
-    with pytest.raises(ConfigError, match=rf"(?s)^{role}\.from=.*{expected}"):
-        check(role, folder / f"{name}.keras", folder, taps)
-
-
-def test_a_missing_tap_is_answered_with_the_layers(folder, tmp_path):
-    with pytest.raises(ConfigError) as error:
-        make(folder, tmp_path, "student.taps={}", "method.taps=[stage1]")
-    for part in (
-        "'student' has no tap named 'stage1'",
-        "student.taps.stage1=LAYER",
-        "conv_a  (16, 16, 4)",
-    ):
-        assert part in str(error.value)
-    assert "teacher.taps" not in str(error.value)
