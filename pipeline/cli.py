@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ml_metadata import errors
+
 from kd_trainer.errors import UserError
-from pipeline import arguments, run_command
+from pipeline import arguments, run_command, termination, troubles
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -25,9 +27,17 @@ def main(words: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return run_command.BAD_USAGE
+    except (OSError, RuntimeError, errors.StatusError) as error:
+        if not troubles.is_known(error):
+            raise
+        print(f"tfx-distill: {troubles.explained(error)}", file=sys.stderr)
+        return run_command.FAILED
     except KeyboardInterrupt:
         print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
         return run_command.FAILED
+    except termination.Terminated:
+        print(termination.MESSAGE, file=sys.stderr)
+        return termination.STATUS
 
 
 if __name__ == "__main__":
