@@ -12,7 +12,7 @@ from benchmarks.soak.command import Command, Moment
 
 
 def moments(starts: Mapping[str, float], kills: int, seed: int) -> list[Moment]:
-    """Draws the moments of the kills, uniformly over the course of a run, in their order.
+    """Draws the moments of the kills, in their order: one in each equal part of a run's course.
 
     Args:
       starts: when its nodes began, `end` when it was over, in seconds.
@@ -21,7 +21,8 @@ def moments(starts: Mapping[str, float], kills: int, seed: int) -> list[Moment]:
     """
     rng = random.Random(seed)
     drawn = []
-    for at in sorted(rng.uniform(0, starts["end"]) for _ in range(kills)):
+    for number in range(kills):
+        at = (number + rng.random()) / kills * starts["end"]
         node = max((node for node in starts if starts[node] <= at), key=lambda node: starts[node])
         drawn.append(Moment(node, round(at - starts[node], 3)))
     return drawn
@@ -89,9 +90,15 @@ def go_on(
 
 
 def _where(printed: str) -> str:
-    """Returns the last line that a start printed, as far as it does not change with its times."""
-    lines = [line for line in printed.splitlines() if line.strip()]
-    return " ".join(lines[-1].split()[:3]) if lines else "as it started"
+    """Returns the node that was running, and the epoch that had been printed last, if any."""
+    before, _, since = printed.rpartition("▸ ")
+    if not before:
+        return "before the first node"
+    node, *lines = since.splitlines()
+    ended = [line.split()[0] for line in lines if line.startswith(("✓", "✗"))]
+    epochs = [" ".join(line.split()[:2]) for line in lines if line.startswith("    ")]
+    after = ["after it"] if ended else [f"after {epoch}" for epoch in epochs[-1:]]
+    return ", ".join([node, *after])
 
 
 def _keep(path: Path, document: Mapping[str, Any]) -> None:
