@@ -1,7 +1,7 @@
 """What happens around the steps of a stage."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -20,19 +20,36 @@ class WeightProgress(keras.callbacks.Callback):
         self.model.set_epoch(epoch)
 
 
+class NotFiniteError(FloatingPointError):
+    """A loss, or what it has made of the weights, is not finite.
+
+    Attributes:
+      found: `terms`, `epoch` and `batch`, both from 1.
+    """
+
+    def __init__(self, message: str, found: dict[str, Any]):
+        super().__init__(message)
+        self.found = found
+
+    def __reduce__(self) -> tuple[type, tuple[str, dict[str, Any]]]:
+        """Copies with what was found; exceptions otherwise copy their message alone."""
+        return type(self), (str(self), self.found)
+
+
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Stops training on a loss that is not finite.
+    """Stops training on a loss that is not finite, or on weights that are not.
 
     Args:
       who: is trained, for the error.
+      variables: must be finite at an epoch's end, before they are kept.
 
     Raises:
-      FloatingPointError: names the terms that are not finite, the stage, epoch and step.
+      NotFiniteError: names the terms that are not finite, the stage, epoch and batch.
     """
 
-    def __init__(self, who: str):
+    def __init__(self, who: str, variables: Sequence[Any]):
         super().__init__()
-        self._who = who
+        self._who, self._variables = who, variables
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Remembers the epoch."""
@@ -44,11 +61,20 @@ class StopOnNonFinite(keras.callbacks.Callback):
         if broken:
             # The total is broken by whichever term is, and beside them it has the weight decay.
             terms = [name for name in broken if name != "loss"] or ["weight decay"]
-            raise FloatingPointError(
-                f"The loss is not finite: {', '.join(terms)} in stage {self.model.stage.name!r}, "
-                f"epoch {self._epoch}, step {batch + 1}, of {self._who}. Lower "
-                "recipe.learning_rate, add recipe.warmup_epochs, or lower the term's weight."
-            )
+            raise self._error(f"The loss is not finite: {', '.join(terms)}", terms, batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Looks at what the last step has made of the weights."""
+        if not all(np.isfinite(np.asarray(variable)).all() for variable in self._variables):
+            raise self._error("The weights are not finite", ["weights"], self.params["steps"])
+
+    def _error(self, what: str, terms: list[str], batch: int) -> NotFiniteError:
+        return NotFiniteError(
+            f"{what} in stage {self.model.stage.name!r}, epoch {self._epoch}, batch {batch}, of "
+            f"{self._who}. Lower recipe.learning_rate, add recipe.warmup_epochs, lower the term's "
+            "weight, or set recipe.on_nan=rollback.",
+            {"epoch": self._epoch, "batch": batch, "terms": terms},
+        )
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -75,11 +101,16 @@ class History(keras.callbacks.Callback):
     """Adds a row an epoch: stage, epoch, seconds, learning rate, every loss term, accuracy.
 
     The learning rate is that of the epoch's first step.
+
+    Args:
+      stage: the stage's name.
+      rows: are added to.
+      rollbacks: what was rolled back to the epoch's start; the row takes it over.
     """
 
-    def __init__(self, stage: str, rows: list[dict[str, Any]]):
+    def __init__(self, stage: str, rows: list[dict[str, Any]], rollbacks: list[dict[str, Any]]):
         super().__init__()
-        self._stage, self._rows = stage, rows
+        self._stage, self._rows, self._rollbacks = stage, rows, rollbacks
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Starts the clock and looks at the rate."""
@@ -95,8 +126,10 @@ class History(keras.callbacks.Callback):
                 "seconds": round(time.perf_counter() - self._start, 3),
                 "learning_rate": self._learning_rate,
                 **{name: float(value) for name, value in (logs or {}).items()},
+                **({"rollbacks": self._rollbacks.copy()} if self._rollbacks else {}),
             }
         )
+        self._rollbacks.clear()
 
 
 class EndOfEpoch(keras.callbacks.Callback):

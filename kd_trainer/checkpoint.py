@@ -10,6 +10,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 import numpy as np
 
 Variables = Sequence[Any]
+
+_FINISHED = ".finished"
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,15 @@ class Checkpoint:
     Args:
       directory: is made when first written to.
       subject: what `digest` gave of all that the training rests on.
+
+    Attributes:
+      file: where the state is.
+      finished: where it is once `finish` has marked it.
     """
 
     def __init__(self, directory: Path, subject: str):
-        self._file = directory / f"{subject[:16]}.npz"
+        self.file = directory / f"{subject[:16]}.npz"
+        self.finished = self.file.with_suffix(_FINISHED)
         self._state: dict[str, np.ndarray] = {}
 
     def save(self, position: Position, variables: Variables, best: Sequence[np.ndarray]) -> None:
@@ -74,25 +83,24 @@ class Checkpoint:
           variables: what `restore` will fill, in the same order.
           best: the weights of the best epoch, or nothing.
         """
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(f".{uuid.uuid4().hex}.partial")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.file.with_suffix(f".{uuid.uuid4().hex}{_PARTIAL}")
         arrays = {f"variable{n}": np.asarray(value) for n, value in enumerate(variables)}
         arrays |= {f"best{n}": value for n, value in enumerate(best)}
         try:
             with open(partial, "wb") as file:
                 np.savez(file, position=json.dumps(vars(position)), **arrays)
-            os.replace(partial, self._file)
+            os.replace(partial, self.file)
         finally:
             partial.unlink(missing_ok=True)
 
     def position(self) -> Position | None:
         """Reads the state; returns how far a killed run was, or None if there is none."""
-        try:
-            with np.load(self._file) as state:
+        for path in (self.file, self.finished):
+            with suppress(FileNotFoundError), np.load(path) as state:
                 self._state = dict(state)
-        except FileNotFoundError:
-            return None
-        return Position(**json.loads(str(self._state["position"])))
+                return Position(**json.loads(str(self._state["position"])))
+        return None
 
     def restore(self, variables: Variables) -> list[np.ndarray]:
         """Fills the variables and returns the weights of the best epoch, as `position` read them.
@@ -106,5 +114,34 @@ class Checkpoint:
         return [self._state[f"best{number}"] for number in range(count)]
 
     def clear(self) -> None:
-        """Removes the state: the run has ended."""
-        self._file.unlink(missing_ok=True)
+        """Removes the state: the result is where it belongs."""
+        self.file.unlink(missing_ok=True)
+        self.finished.unlink(missing_ok=True)
+
+
+def finish(*checkpoints: Checkpoint) -> None:
+    """Marks the states of trainings whose results are written.
+
+    They are kept, for the results count only when they are published: who is killed before goes on
+    from there. Those that were finished before in the folder are removed.
+
+    Args:
+      *checkpoints: all of a node's, which share a folder.
+    """
+    kept = {checkpoint.finished for checkpoint in checkpoints}
+    for checkpoint in checkpoints:
+        with suppress(FileNotFoundError):  # it was finished before a kill
+            os.replace(checkpoint.file, checkpoint.finished)
+        for path in set(checkpoint.file.parent.glob(f"*{_FINISHED}")) - kept:
+            path.unlink(missing_ok=True)
+
+
+def sweep(directory: Path) -> None:
+    """Removes what nobody will go on from: finished states, and what killed savings left.
+
+    Args:
+      directory: of states, none of which is used meanwhile; it need not exist.
+    """
+    for suffix in (_FINISHED, _PARTIAL):
+        for path in directory.glob(f"*{suffix}"):
+            path.unlink()

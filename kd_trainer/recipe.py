@@ -36,6 +36,12 @@ class Recipe(BaseModel):
     keep: Literal["last", "best"] = Field(
         "last", description="which epoch's weights: the last, or the best on the eval split"
     )
+    on_nan: Literal["stop", "rollback"] = Field(
+        "stop",
+        description="a loss that is not finite: stop, or go back to the last epoch's end and on "
+        "with half the learning rate",
+    )
+    rollbacks: int = Field(3, ge=1, description="rollback: at most so often in a training")
     distribution: Distribution = Field(
         "none", description="who shares a batch: the GPUs of one process, or several processes"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kd_trainer import distribution
-from kd_trainer.checkpoint import Checkpoint, digest
+from kd_trainer.checkpoint import Checkpoint, digest, finish
 from kd_trainer.examples import load, num_classes
 from kd_trainer.export import export
 from kd_trainer.labels import class_names
@@ -59,4 +59,4 @@ def run_fn(fn_args: FnArgs) -> None:
     if not distribution.is_chief(recipe.distribution):
         return
     export(network, fn_args.serving_model_dir, class_names(classes))
-    checkpoint.clear()
+    finish(checkpoint)

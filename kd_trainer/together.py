@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kd_trainer.data import Dataset
+from kd_trainer.errors import ConfigError
 from kd_trainer.methods.base import Method
 from kd_trainer.precision import plain
 from kd_trainer.recipe import Recipe
@@ -53,7 +54,15 @@ def distil_together(
     Returns:
       What each came to: the trained student and the history, or the error that ended it, which
       does not end the others.
+
+    Raises:
+      ConfigError: the recipe has diverging trainings roll back.
     """
+    if recipe.on_nan == "rollback":
+        raise ConfigError(
+            "recipe.on_nan is 'rollback', but students that train at once see the same batches, "
+            "and none can go back alone. Set recipe.on_nan=stop or compare.share_teacher=never."
+        )
     ready = {
         name: prepared(
             teacher, student.network, student.method, num_classes, recipe, seed, train_set

@@ -1,16 +1,15 @@
 """Training of a network through the stages of a method, or without a teacher."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kd_trainer import callbacks, distribution
-from kd_trainer.checkpoint import Checkpoint, Position, Variables
+from kd_trainer import distribution
+from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.data import Dataset, TrainingBatches
 from kd_trainer.distiller import Distiller
 from kd_trainer.distributed_data import fit_data
@@ -21,16 +20,12 @@ from kd_trainer.networks import build
 from kd_trainer.networks.taps import tap_shapes, tapped
 from kd_trainer.precision import in_precision, plain
 from kd_trainer.recipe import Recipe
-from kd_trainer.schedules import learning_rate
 from kd_trainer.shared_teacher import SharedTeacher
-from kd_trainer.taught_batches import TaughtBatches
+from kd_trainer.stage_run import Fit, StageRun, Training
 from kd_trainer.teacher_outputs import TeacherOutputs
 
 EVAL_BATCH = 250
 _REHEARSED = 4
-
-# Runs epochs of a stage, as `by_keras` does, with its arguments.
-Fit = Callable[..., None]
 
 
 def by_keras(
@@ -103,102 +98,39 @@ def train(
       ConfigError: the best epoch is to be kept and there is no eval split, or the batch cannot be
         shared by the replicas.
       DataError: the batch is larger than the data.
-      FloatingPointError: a loss is not finite; the term is named.
+      FloatingPointError: a loss is not finite, and the recipe does not have it rolled back, or has
+        had it often enough; the term is named.
     """
     if recipe.keep == "best" and eval_set is None:
         raise ConfigError(
             "recipe.keep is 'best', but there is no eval split to choose by. "
             "Set data.eval_fraction above 0 or recipe.keep to 'last'."
         )
-    writes = distribution.is_chief(recipe.distribution)
-    log_dir = log_dir if writes else None
+    log_dir = log_dir if distribution.is_chief(recipe.distribution) else None
     resumed = checkpoint.position() if checkpoint else None
-    resumed = resumed or Position(stage=0, epochs=0, history=[], best=-1.0)
-    history = resumed.history
-    epochs_total = sum(stage.epochs for stage in stages)
-    for number, stage in enumerate(stages[resumed.stage :], resumed.stage):
-        first_epoch = resumed.epochs if number == resumed.stage else 0
-        epochs_before = sum(stage.epochs for stage in stages[:number]) + first_epoch
-        order = (train_set, recipe, seed, epochs_before, stage.reads_indices)
-        with _batches(order, stage, teacher, teacher_outputs) as batches:
-            steps = len(batches)
-            distiller = Distiller(
-                network, stage, teacher, adapters, recipe.weight_decay, batches.taught
-            )
-            if recipe.distribution != "none":
-                distribution.synchronise(distiller)
-            optimizer = keras.optimizers.SGD(
-                learning_rate(stage.schedule or recipe.schedule, recipe, stage.epochs, steps),
-                momentum=recipe.momentum,
-                nesterov=recipe.nesterov,
-            )
-            # XLA makes these steps slower on the CPU.
-            distiller.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
-            optimizer.build(distiller.trainable_variables)
-            variables = [
-                *network.variables,
-                *(variable for layer in (adapters or {}).values() for variable in layer.variables),
-                *(teacher.variables if teacher and stage.teacher_mode == "trained" else []),
-                *optimizer.variables,
-            ]
-            best = checkpoint.restore(variables) if checkpoint and first_epoch else []
-            watchers = [
-                callbacks.WeightProgress(),
-                callbacks.StopOnNonFinite(f"{name} with seed {seed}"),
-                callbacks.History(stage.name, history),
-                callbacks.Report(
-                    name,
-                    stage.name,
-                    stage.epochs,
-                    epochs_before * steps,
-                    epochs_total * steps,
-                    recipe.batch_size,
-                ),
-            ]
-            keeper = callbacks.KeepBest(network, resumed.best if first_epoch else -1.0, best)
-            if recipe.keep == "best" and stage is stages[-1]:
-                watchers.append(keeper)
-            if log_dir is not None:
-                watchers.append(
-                    keras.callbacks.TensorBoard(log_dir / stage.name, write_graph=False)
-                )
-            if checkpoint is not None and writes:
-                watchers.append(_keep_state(checkpoint, number, history, variables, keeper))
-            measured_on = eval_set if distiller.reads_logits else None
-            fit(distiller, batches, measured_on, recipe, first_epoch, stage.epochs, watchers)
+    history = resumed.history if resumed else []
+    whole = Training(
+        network,
+        stages,
+        recipe,
+        train_set,
+        eval_set,
+        seed,
+        name,
+        log_dir,
+        checkpoint,
+        teacher,
+        adapters,
+        teacher_outputs,
+        fit,
+    )
+    for number in range(resumed.stage if resumed else 0, len(stages)):
+        going_on = resumed if resumed and number == resumed.stage else None
+        StageRun(whole, number, history).run(going_on)
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
         (log_dir / "history.json").write_text(json.dumps(history, indent=1))
     return history
-
-
-@contextmanager
-def _batches(
-    order: tuple[Dataset, Recipe, int, int, bool],
-    stage: Stage,
-    teacher: keras.Model | None,
-    outputs: TeacherOutputs | SharedTeacher | None,
-) -> Iterator[TrainingBatches]:
-    """Gives a stage's batches, with the teacher's outputs if these are had from elsewhere."""
-    if outputs is None or teacher is None:
-        yield TrainingBatches(*order)
-        return
-    dataset, recipe, *_ = order
-    with outputs.of(teacher, stage, dataset, recipe) as source:
-        yield TaughtBatches(source, *order) if source else TrainingBatches(*order)
-
-
-def _keep_state(
-    checkpoint: Checkpoint,
-    stage: int,
-    history: list[dict[str, Any]],
-    variables: Variables,
-    keeper: callbacks.KeepBest,
-) -> keras.callbacks.Callback:
-    def save(epochs: int) -> None:
-        checkpoint.save(Position(stage, epochs, history, keeper.best), variables, keeper.weights)
-
-    return callbacks.EndOfEpoch(save)
 
 
 def train_alone(

@@ -11,7 +11,7 @@ from pipeline.cluster import parser as kubeflow
 _Commands: TypeAlias = Any
 _EXIT_STATUS = """\
 exit status: 0 the student was pushed (or is in service already), 3 the gate refused it or another
-run pushed meanwhile, 2 bad usage, configuration or data, 1 anything else"""
+run pushed meanwhile, 2 bad usage, configuration or data, 143 SIGTERM stopped it, 1 anything else"""
 
 
 def parser() -> argparse.ArgumentParser:

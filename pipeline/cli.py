@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from kd_trainer.errors import UserError
-from pipeline import arguments, run_command
+from pipeline import arguments, run_command, termination, troubles
 
 _LONGEST = 8_000  # letters
 _UNEXPECTED = (
@@ -32,13 +32,22 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
         return run_command.FAILED
+    except termination.Terminated:
+        print(termination.MESSAGE, file=sys.stderr)
+        return termination.STATUS
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        expected = isinstance(error, UserError)
-        what = str(error) if expected else f"{type(error).__name__}: {error}\n{_UNEXPECTED}"
-        print(f"tfx-distill: {_shown(what)}", file=sys.stderr)
-        return run_command.BAD_USAGE if expected else run_command.FAILED
+        print(f"tfx-distill: {_shown(_explained(error))}", file=sys.stderr)
+        return run_command.BAD_USAGE if isinstance(error, UserError) else run_command.FAILED
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if troubles.is_known(error):
+        return troubles.explained(error)
+    return f"{type(error).__name__}: {error}\n{_UNEXPECTED}"
 
 
 def _shown(message: str) -> str:

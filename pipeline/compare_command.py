@@ -39,18 +39,19 @@ def compare(
         plan = comparison.make(session.config, workdir, session.source, metadata, session.command)
         _print_head(session.console, plan)
         session.begin_log()
-        return _execute(plan, session.console, session.log)
+        return _execute(plan, session)
 
 
-def _execute(plan: comparison.ComparisonPlan, console: Console, log: Path) -> int:
+def _execute(plan: comparison.ComparisonPlan, session: run_command.Session) -> int:
     # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
     from pipeline import comparison_table, outcome
     from pipeline.display import show_outcome
     from pipeline.graph.comparison import create_comparison
 
+    console = session.console
     plan.run.keep_inputs()
     start = time.perf_counter()
-    run_id = run_command.carry_out(create_comparison(plan), console, log)
+    run_id = run_command.carry_out(create_comparison(plan), plan.run, session)
     if run_id is None:
         console.print("What has ended is kept: start again, with other --methods if you like.")
         return run_command.FAILED

@@ -41,14 +41,15 @@ class ComparisonPlan:
         """The methods whose students train at once, if that is asked for and there are several.
 
         Not on a cluster, whose tasks train beside each other anyway, nor where one training takes
-        several devices.
+        several devices, nor where one may go back to what the others have left behind.
         """
         shared = self.settings.share_teacher == "auto" and self.run.on_one_machine
-        if not shared or self.run.config.recipe.distribution != "none":
+        recipe = self.run.config.recipe
+        if not shared or recipe.distribution != "none" or recipe.on_nan == "rollback":
             return {}
         from kd_trainer.shared_teacher import can_be_shared
 
-        epochs = self.run.config.recipe.epochs
+        epochs = recipe.epochs
         found = {
             row: spec
             for row, spec in self.rows.items()

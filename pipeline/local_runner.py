@@ -44,8 +44,8 @@ class _ToldNode(PipelineNodeAsDoFn):
             for listener in _listeners:
                 listener(event)
 
-        tell(NodeEvent(self._node_id, run_id))
         try:
+            tell(NodeEvent(self._node_id, run_id))
             super()._run_node()
         except BaseException as error:  # Beam turns an interrupt into something else
             tell(NodeEvent(self._node_id, run_id, time.perf_counter() - start, error=error))

@@ -167,7 +167,7 @@ def make(
         data_fingerprint=summary.fingerprint,
         counts=counts,
         schema=schema,
-        metadata=metadata or store.sqlite(workdir / store.FILE_NAME),
+        metadata=metadata or store.default(workdir),
         command=command,
         own=own,
     )

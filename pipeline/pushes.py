@@ -36,14 +36,22 @@ class Ending:
     Attributes:
       outcome: `pushed`; `unchanged`, the student is a version that an earlier run pushed; `refused`
         by the gate; `overtaken`, another run pushed meanwhile; `compared`, it was to push nothing;
-        `failed`; `unfinished`, it is running or was killed.
+        `failed`; `stopped`, by a signal or with its process; `unfinished`, it is running, or was
+        killed and the next start will see to it.
       version: the version that holds its student.
       refused_by: the bounds that refused it, as `GateDecision` names them.
-      node: the node that failed, or that ran last.
+      node: the node that failed or was stopped, or that ran last.
     """
 
     outcome: Literal[
-        "pushed", "unchanged", "refused", "overtaken", "compared", "failed", "unfinished"
+        "pushed",
+        "unchanged",
+        "refused",
+        "overtaken",
+        "compared",
+        "failed",
+        "stopped",
+        "unfinished",
     ]
     version: str | None = None
     refused_by: str | None = None
@@ -58,6 +66,7 @@ class Ending:
             "overtaken": "overtaken by another push",
             "compared": "compared",
             "failed": f"failed at {self.node}",
+            "stopped": f"stopped at {self.node}",
             "unfinished": f"running or killed at {self.node}",
         }[self.outcome]
 
@@ -125,6 +134,8 @@ def ending(history: History, run: Run) -> Ending:
     pushed = run.output(PUSHED_MODEL)
     if "FAILED" in by_state:
         return Ending("failed", node=by_state["FAILED"])
+    if "CANCELED" in by_state:
+        return Ending("stopped", node=by_state["CANCELED"])
     if "RUNNING" not in by_state and run.nodes[-1].id == "Leaderboard":
         return Ending("compared")
     if "RUNNING" in by_state or pushed is None:

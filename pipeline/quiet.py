@@ -29,8 +29,19 @@ def output_to(log: Path) -> Iterator[TextIO]:
         with os.fdopen(os.dup(saved[0]), "w", buffering=1) as terminal:
             yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            _flush(stream)
         for descriptor, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, descriptor)
             os.close(copy)
+
+
+def _flush(stream: TextIO) -> None:
+    """Writes out what is waiting; what the log has no room for is not to reach the terminal."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        stream.flush()

@@ -4,12 +4,13 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
+from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +20,7 @@ from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
 from pipeline import plan as run_plan
-from pipeline import run_record, store
+from pipeline import run_record, store, termination, troubles, unfinished, withdrawal
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
 
@@ -55,7 +56,7 @@ def run(
         plan = run_plan.make(session.config, workdir, session.source, metadata, session.command)
         _print_head(session.console, plan)
         session.begin_log()
-        return _execute(plan, session.console, session.log)
+        return _execute(plan, session)
 
 
 class Session(NamedTuple):
@@ -67,6 +68,7 @@ class Session(NamedTuple):
       command: as `run_record.command` gives it.
       console: the terminal; all other output goes into the log.
       log: its path.
+      check_held: raises a ConfigError once the workdir is another one.
     """
 
     config: run_config.RunConfig
@@ -74,6 +76,7 @@ class Session(NamedTuple):
     command: list[str]
     console: Console
     log: Path
+    check_held: Callable[[], None]
 
     def begin_log(self) -> None:
         """Says where the log is, and writes into it what one needs to know to read the rest."""
@@ -92,6 +95,8 @@ def opened(
 ) -> Iterator[Session]:
     """Loads the configuration, fetches the data, and sends all output into a log.
 
+    What a run left that was killed in the workdir is ended first. SIGTERM is heeded.
+
     Args:
       verb: the command.
       preset: the preset's name.
@@ -102,13 +107,17 @@ def opened(
     Raises:
       UserError: as `run`.
     """
+    run_workdir.check_free(workdir)  # to say it at once
     config = load(preset, overrides, workdir, metadata)
     command = run_record.command(preset, overrides, workdir, metadata, verb)
-    with run_workdir.in_use(workdir):
+    with termination.heeded(), run_workdir.in_use(workdir) as check_held:
         source = run_plan.locate(config, workdir)
         log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         with output_to(log) as terminal:
-            yield Session(config, source, command, Console(file=terminal), log)
+            console = Console(file=terminal)
+            for ended in unfinished.end(workdir, metadata or store.default(workdir)):
+                console.print(f"[dim]Was stopped, and is ended: {escape(ended)}[/]")
+            yield Session(config, source, command, console, log, check_held)
 
 
 def dry_run(
@@ -164,7 +173,7 @@ def load(
     run_workdir.check_writable(workdir)
     if config.push.directory:
         run_workdir.check_writable(Path(config.push.directory).absolute(), "push.directory")
-    store.check(metadata or store.sqlite(workdir / store.FILE_NAME))
+    store.check(metadata or store.default(workdir))
     return config
 
 
@@ -173,61 +182,93 @@ def document(config: run_config.RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def _execute(plan: run_plan.Plan, console: Console, log: Path) -> int:
+def _execute(plan: run_plan.Plan, session: Session) -> int:
     # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
     from pipeline import graph, outcome
     from pipeline.display import show_outcome
 
     plan.keep_inputs()
     start = time.perf_counter()
-    run_id = carry_out(graph.create_pipeline(plan), console, log)
+    run_id = carry_out(graph.create_pipeline(plan), plan, session)
     if run_id is None:
         return FAILED
     result = outcome.read(plan, run_id)
-    show_outcome(console, result)
-    console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
+    show_outcome(session.console, result)
+    session.console.print(f"[dim]{time.perf_counter() - start:.0f} s[/]")
     return PUSHED if result.pushed_to else REFUSED
 
 
-def carry_out(pipeline: "Pipeline", console: Console, log: Path) -> str | None:
+def carry_out(pipeline: "Pipeline", plan: run_plan.Plan, session: Session) -> str | None:
     """Runs a pipeline on this machine and shows how it goes.
+
+    However it ends, none of its executions stays at work in ML Metadata; if that cannot be helped,
+    by the next start.
 
     Args:
       pipeline: the pipeline.
-      console: where to.
-      log: where the whole story is.
+      plan: what it was made of.
+      session: shows it.
 
     Returns:
       The run's id; None if it failed, which the console was told.
+
+    Raises:
+      KeyboardInterrupt: it was interrupted.
+      Terminated: SIGTERM has come.
     """
-    from kd_trainer import progress
+    from kd_trainer import checkpoint, progress
     from pipeline import local_runner
     from pipeline.display import RunDisplay
 
     # absl, in Beam's executors, parses what it finds here and refuses our own flags.
     sys.argv = sys.argv[:1]
+    console = session.console
     display = RunDisplay(console, max(22, *(len(node.id) for node in pipeline.components)))
+
+    if store.exists(plan.metadata):
+        withdrawal.mend(metadata_store.MetadataStore(plan.metadata), str(plan.push_directory))
+    root = plan.pipeline_root(pipeline.pipeline_info.pipeline_name)
+
+    def on_node(event: local_runner.NodeEvent) -> None:
+        display.on_node(event)
+        if event.seconds is None:
+            session.check_held()
+            unfinished.note(plan.workdir, event.run_id, root, plan.metadata)
+        elif event.error is None:
+            checkpoint.sweep(Path(plan.checkpoint_dir(event.node)))
+
     unsubscribe = progress.subscribe(display.on_training)
     try:
-        local_runner.run(pipeline, display.on_node)
+        local_runner.run(pipeline, on_node)
     except Exception as error:
         display.close()
-        traceback.print_exc()  # into the log
-        cause = display.failed.error if display.failed else error
+        with suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+        cause = (display.failed and display.failed.error) or error
+        if termination.came():
+            raise termination.Terminated from error
         if isinstance(cause, KeyboardInterrupt):
             raise KeyboardInterrupt from error
+        try:
+            session.check_held()
+        except UserError as removed:  # whatever else came of it
+            cause = removed
         where = f"{display.failed.node}: " if display.failed else ""
-        what = str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
+        what = str(cause) if isinstance(cause, UserError) else troubles.explained(cause)
         console.print(
             f"\n[bold red]Failed.[/] {escape(where + what)}",
             highlight=False,
             soft_wrap=True,
         )
-        console.print(f"The whole story is in {escape(str(log))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"The whole story is in {escape(str(session.log))}", highlight=False, soft_wrap=True
+        )
         return None
     finally:
         display.close()
         unsubscribe()
+        with suppress(Exception):  # what prevents it may be what ended the run
+            unfinished.end(plan.workdir, plan.metadata)
     return display.run_id
 
 

@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sqlite3
 import tempfile
 import textwrap
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -34,6 +36,11 @@ def sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
         metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     )
     return connection
+
+
+def default(workdir: Path) -> metadata_store_pb2.ConnectionConfig:
+    """Returns the connection to a workdir's own SQLite file."""
+    return sqlite(workdir / FILE_NAME)
 
 
 def connect(text: str) -> metadata_store_pb2.ConnectionConfig:
@@ -96,7 +103,7 @@ def check(connection: metadata_store_pb2.ConnectionConfig) -> None:
     Raises:
       ConfigError: the server, the database or the file cannot be used.
     """
-    if connection.HasField("mysql") or _holds_something(connection):
+    if exists(connection):
         read(connection)
     else:
         check_writable(Path(connection.sqlite.filename_uri).parent, "--metadata")
@@ -116,6 +123,7 @@ def read(connection: metadata_store_pb2.ConnectionConfig) -> metadata_store.Meta
                 f"There is no ML Metadata at {name(connection)!r}: nothing has been run there. "
                 "Say where it is with --workdir or --metadata."
             )
+        _check_unlocked(Path(reading.sqlite.filename_uri))
         # Not READONLY: what a killed run left half-written could not be rolled back.
         reading.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
     else:
@@ -128,9 +136,28 @@ def read(connection: metadata_store_pb2.ConnectionConfig) -> metadata_store.Meta
         raise ConfigError(_explained(reading, str(error))) from None
 
 
+def exists(connection: metadata_store_pb2.ConnectionConfig) -> bool:
+    """Returns whether there is anything to read; of a server that is taken as given."""
+    return connection.HasField("mysql") or _holds_something(connection)
+
+
 def _holds_something(connection: metadata_store_pb2.ConnectionConfig) -> bool:
     path = Path(connection.sqlite.filename_uri)
     return path.exists() and path.stat().st_size > 0
+
+
+def _check_unlocked(path: Path) -> None:
+    """Asks SQLite itself: ML Metadata's client tries for minutes, and then does not say why."""
+    try:
+        with closing(sqlite3.connect(path, timeout=_SECONDS, isolation_level=None)) as database:
+            database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        raise ConfigError(
+            f"--metadata: {str(path)!r} cannot be read: {error}. If another process holds it, "
+            f"which `fuser {path}` names, wait for it or end it; else let this user read it."
+        ) from None
+    except sqlite3.DatabaseError:
+        pass  # no database: ML Metadata says so
 
 
 def _check_listening(mysql: metadata_store_pb2.MySQLDatabaseConfig) -> None:

@@ -94,6 +94,20 @@ def has_moved(execution: Execution) -> bool:
     return os.path.isdir(withdrawn_path(path)) and not os.path.exists(path)
 
 
+def mend(store: metadata_store.MetadataStore, directory: str) -> None:
+    """Ends the records of withdrawals that were killed: what a version came to is what they say.
+
+    Args:
+      store: ML Metadata.
+      directory: the push destination; withdrawals from others are let be.
+    """
+    for execution in store.get_executions_by_type(_TYPE):
+        running = execution.last_known_state == Execution.RUNNING
+        if running and os.path.dirname(version_of(execution)) == directory:
+            end = complete if has_moved(execution) else abandon
+            end(store, execution)
+
+
 def complete(store: metadata_store.MetadataStore, execution: Execution) -> None:
     """Completes the record of a version that has been moved, in one transaction."""
     events = store.get_events_by_execution_ids([execution.id])

@@ -2,12 +2,17 @@
 
 import fcntl
 import os
+import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from kd_trainer.errors import ConfigError
+
+_LOCK = ".lock"
 
 
 def check_writable(folder: Path, option: str = "--workdir") -> None:
@@ -33,23 +38,64 @@ def check_writable(folder: Path, option: str = "--workdir") -> None:
 
 
 @contextmanager
-def in_use(workdir: Path) -> Iterator[None]:
+def in_use(workdir: Path) -> Iterator[Callable[[], None]]:
     """Holds the workdir; the system lets it go with the process, however that ends.
 
+    Yields:
+      What raises a ConfigError once the workdir has been removed, or another stands in its place.
+
     Raises:
-      ConfigError: another run holds it.
+      ConfigError: another run holds it, or it cannot be written.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    with open(workdir / ".lock", "a+") as lock:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = open(workdir / _LOCK, "a+")  # noqa: SIM115
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {str(workdir)!r} cannot be written: {error.strerror}. Give another one "
+            "with --workdir."
+        ) from None
+
+    def check_held() -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
+            held = os.path.samestat(os.stat(workdir / _LOCK), os.fstat(lock.fileno()))
+        except FileNotFoundError:
+            held = False
+        if not held:
             raise ConfigError(
-                f"The workdir {str(workdir)!r} is in use by another run (process {lock.read()}). "
-                "Wait for it to end, or give another one with --workdir."
-            ) from None
+                f"The workdir {str(workdir)!r} was removed or replaced while the run was at work. "
+                "Bring it back and start again, which goes on from what is in it; without it, "
+                "starting again begins anew."
+            )
+
+    with lock:
+        _lock(lock, workdir, fcntl.LOCK_EX)
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(
+            f"process {os.getpid()} on {socket.gethostname()}, since "
+            f"{time.strftime('%Y-%m-%d %H:%M:%S')}"
+        )
         lock.flush()
-        yield
+        yield check_held
+
+
+def check_free(workdir: Path) -> None:
+    """Looks whether a run holds a workdir; it need not exist.
+
+    Raises:
+      ConfigError: one does.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError), open(workdir / _LOCK) as lock:
+        _lock(lock, workdir, fcntl.LOCK_SH)
+
+
+def _lock(lock: TextIO, workdir: Path, kind: int) -> None:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise ConfigError(
+            f"The workdir {str(workdir)!r} is in use by another run "
+            f"({lock.read() or 'it starts at this moment'}). Wait for it to end, or give another "
+            "one with --workdir."
+        ) from None

@@ -32,7 +32,7 @@ class Executor(base_executor.BaseExecutor):
         from components.distill_trainer import inputs as given
         from components.distill_trainer import results
         from kd_trainer import methods
-        from kd_trainer.checkpoint import Checkpoint, digest
+        from kd_trainer.checkpoint import Checkpoint, digest, finish
         from kd_trainer.recipe import Recipe
         from kd_trainer.together import Student, distil_together
 
@@ -79,5 +79,4 @@ class Executor(base_executor.BaseExecutor):
             student, history = future.result()
             (model,), (summary,) = (output_dict[f"{name}_{key}"] for key in ("model", "summary"))
             results.write(inputs, own[name], student, history, model, summary)
-        for checkpoint in checkpoints.values():
-            checkpoint.clear()
+        finish(*checkpoints.values())

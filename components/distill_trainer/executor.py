@@ -34,7 +34,7 @@ class Executor(base_executor.BaseExecutor):
         from components.distill_trainer import inputs as given
         from components.distill_trainer import results
         from kd_trainer import distribution, methods, training
-        from kd_trainer.checkpoint import Checkpoint, digest
+        from kd_trainer.checkpoint import Checkpoint, digest, finish
         from kd_trainer.recipe import Recipe
         from kd_trainer.teacher_outputs import TeacherOutputs
 
@@ -71,7 +71,7 @@ class Executor(base_executor.BaseExecutor):
         if outputs is not None:
             (artifact,) = output_dict["teacher_outputs"]
             _record(outputs.uses, artifact)
-        checkpoint.clear()
+        finish(checkpoint)
 
 
 def _record(uses: list[Use], artifact: Artifact) -> None:

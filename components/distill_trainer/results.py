@@ -49,6 +49,7 @@ def write(
             "baseline": training.parameters(build(config["student"], inputs.classes)),
             **{name: training.parameters(network) for name, network in networks.items()},
         },
+        "rollbacks": [each for row in history for each in row.get("rollbacks", [])],
         "seconds": round(sum(row["seconds"] for row in history), 1),
     }
     path = Path(summary.uri) / DistillationSummary.FILE_NAME

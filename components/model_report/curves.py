@@ -9,7 +9,7 @@ Row = dict[str, Any]
 """An epoch, as `kd_trainer.callbacks.History` writes it."""
 
 _VALIDATION = "val_"
-_NO_QUANTITY = {"stage", "epoch", "seconds"}
+_NO_QUANTITY = {"stage", "epoch", "seconds", "rollbacks"}
 # What is looked at first comes first, the schedule last; the loss terms stand between.
 _FIRST, _LAST = ("accuracy", "loss"), ("learning_rate",)
 

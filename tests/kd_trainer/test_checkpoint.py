@@ -1,12 +1,14 @@
 """A killed training goes on where it was and ends with the same result."""
 
+import resource
+
 import keras
 import numpy as np
 import pytest
 from kd_helpers import snapshot, tiny, tiny_data
 
 from kd_trainer import methods, progress, training
-from kd_trainer.checkpoint import Checkpoint, digest
+from kd_trainer.checkpoint import Checkpoint, digest, finish, sweep
 from kd_trainer.recipe import Recipe
 
 EPOCHS = 3
@@ -94,6 +96,56 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(KilledError):
         distil(checkpoint)
     assert checkpoint.position() == before
+
+
+def test_a_disk_that_is_full_leaves_the_state_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path, "subject")
+    unsubscribe = kill_at("distil", 1)
+    with pytest.raises(KilledError):
+        distil(checkpoint)
+    unsubscribe()
+    before = checkpoint.position()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            distil(checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoint.position() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_finished_training_is_not_repeated_until_its_result_is_published(tmp_path):
+    checkpoint = Checkpoint(tmp_path, "subject")
+    weights, history = distil(checkpoint)
+    finish(checkpoint)
+    (tmp_path / "other.npz").write_bytes(b"of a training that was killed")
+    (tmp_path / "other.0.partial").write_bytes(b"of a saving that was killed")
+
+    def listener(moment):
+        raise AssertionError("an epoch was trained again")
+
+    unsubscribe = progress.subscribe(listener)
+    again, same = distil(checkpoint)
+    unsubscribe()
+    for one, other in zip(weights, again, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert same == history
+    finish(checkpoint)
+    assert checkpoint.position() is not None
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.npz"]
+    assert checkpoint.position() is None
+
+
+def test_a_folder_keeps_the_states_that_were_finished_last_alone(tmp_path):
+    one, two, three = (Checkpoint(tmp_path, name) for name in ("one", "two", "three"))
+    for checkpoint in (one, two, three):
+        checkpoint.file.write_bytes(b"state")
+    finish(one)
+    finish(two, three)
+    assert {path.name for path in tmp_path.iterdir()} == {"two.finished", "three.finished"}
 
 
 def test_cleared(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kd_helpers import sharpen, tiny, tiny_data
 
-from kd_trainer import training
+from kd_trainer import callbacks, training
 from kd_trainer.checkpoint import Checkpoint
 from kd_trainer.methods import METHODS, create
 from kd_trainer.networks import NETWORKS
@@ -99,17 +99,17 @@ def test_who_is_ahead_waits_for_the_others(teacher, tmp_path, monkeypatch):
     specs = {name: method(name) for name in names}
     for name, epochs in zip(names, (2, 1), strict=True):
         # A state after so many of the three epochs.
-        original = training.callbacks.EndOfEpoch.on_epoch_end
+        original = callbacks.EndOfEpoch.on_epoch_end
 
         def killed(self, epoch, logs=None, last=epochs, original=original):
             original(self, epoch, logs)
             if epoch + 1 == last:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(training.callbacks.EndOfEpoch, "on_epoch_end", killed)
+        monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", killed)
         with pytest.raises(KeyboardInterrupt):
             together(teacher, {name: specs[name]}, **folders)[name].result()
-        monkeypatch.setattr(training.callbacks.EndOfEpoch, "on_epoch_end", original)
+        monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", original)
     rooms.clear()
     found = together(teacher, specs, **folders)
     assert all(len(future.result()[1]) == RECIPE.epochs for future in found.values())

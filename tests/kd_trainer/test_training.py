@@ -273,7 +273,7 @@ def test_a_loss_that_is_not_finite_stops_training() -> None:
     with pytest.raises(FloatingPointError) as stopped:
         train_tiny(stage)
     message = str(stopped.value)
-    assert "not finite: broken in stage 'hint', epoch 1, step 1, of " in message
+    assert "not finite: broken in stage 'hint', epoch 1, batch 1, of " in message
     assert "recipe.learning_rate" in message
 
 

@@ -76,8 +76,9 @@ def test_students_share_teacher_data_and_baseline(tmp_path):
     assert "Pusher" not in kinds
 
 
-def test_each_may_train_by_itself(tmp_path):
-    found = nodes(tmp_path, *BOTH, "compare.share_teacher=never")
+@pytest.mark.parametrize("override", ["compare.share_teacher=never", "recipe.on_nan=rollback"])
+def test_each_may_train_by_itself(override, tmp_path):
+    found = nodes(tmp_path, *BOTH, override)
     assert not any(node.startswith("Classroom") for node in found)
     assert sum(node.startswith("DistillTrainer.") for node in found) == 6
 

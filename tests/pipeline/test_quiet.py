@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -32,3 +33,20 @@ def test_restored_after_an_error(tmp_path, capfd):
     except KeyError:
         print("visible")
     assert capfd.readouterr().out == "visible\n"
+
+
+def test_a_log_whose_disk_is_full_does_not_spill_onto_the_terminal(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from pipeline.quiet import output_to
+with output_to(Path("/dev/full")) as terminal:
+    print("noise")
+    print("for the person", file=terminal)
+print("after")
+"""
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=buffered
+    )
+    assert (result.stdout, result.stderr) == ("for the person\nafter\n", "")

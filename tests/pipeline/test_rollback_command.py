@@ -17,7 +17,7 @@ from ml_metadata.proto.metadata_store_pb2 import (
 )
 
 from components.serving_versions import versions, withdrawn
-from pipeline import cli, workdir
+from pipeline import cli, withdrawal, workdir
 from pipeline.store import sqlite
 
 ROOT = Path(__file__).parents[2]
@@ -281,6 +281,22 @@ def test_a_rollback_that_was_killed_is_mended_by_the_next(
     # And then it is as if nothing had happened.
     assert rollback()[0] == 0
     assert place.in_service() == ["1"]
+
+
+@pytest.mark.parametrize("moment", ["recorded", "moved"])
+def test_a_rollback_that_was_killed_is_ended_by_the_next_run(place: Place, moment: str) -> None:
+    for number in (1, 2):
+        place.push(number)
+    subprocess.run([sys.executable, "-c", KILLED, place.workdir, moment], cwd=ROOT)
+    withdrawal.mend(place.store, str(place.serving.with_name("other")))
+    assert len(place.rollbacks(Execution.RUNNING)) == 1
+    withdrawal.mend(place.store, str(place.serving))
+    assert not place.rollbacks(Execution.RUNNING)
+    moved = moment == "moved"
+    assert len(place.rollbacks(Execution.COMPLETE if moved else Execution.CANCELED)) == 1
+    assert place.in_service() == (["1"] if moved else ["1", "2"])
+    (artifact,) = place.artifacts(place.serving / "2")
+    assert ("withdrawn" in properties(artifact)) == moved
 
 
 def test_it_needs_neither_tfx_nor_tensorflow(place: Place) -> None:

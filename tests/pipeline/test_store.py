@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 from ml_metadata import metadata_store
@@ -103,3 +105,20 @@ def test_the_folder_of_a_new_file_is_made_by_the_run_alone(tmp_path):
     places = ["--workdir", f"{tmp_path}/w", "--metadata", f"{tmp_path}/new/metadata.sqlite"]
     assert cli.main(["run", "--dry-run", *places]) == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_another_process_holds(tmp_path, monkeypatch):
+    connection = store.sqlite(tmp_path / "metadata.sqlite")
+    metadata_store.MetadataStore(connection)
+    code = (
+        "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", code, connection.sqlite.filename_uri]
+    monkeypatch.setattr(store, "_SECONDS", 0.2)
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match=r"locked.* `fuser .*metadata.sqlite` names"):
+            store.check(connection)
+        holder.kill()
+    store.check(connection)

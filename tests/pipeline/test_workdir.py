@@ -15,7 +15,7 @@ def test_a_second_run_is_refused_and_told_who_holds_it(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
-        in_use = rf"in use by another run \(process {holder.pid}\)"
+        in_use = rf"in use by another run \(process {holder.pid} on .*, since 20"
         with pytest.raises(ConfigError, match=in_use), workdir.in_use(tmp_path):
             pass
     finally:

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto.metadata_store_pb2 import Execution, ExecutionType
+
+from benchmarks.soak import checks, soak
+from kd_trainer.checkpoint import Checkpoint, Position
+from pipeline import store
+
+STARTS = {"": 0.0, "RunRecorder": 12.0, "Trainer.baseline": 14.0, "end": 40.0}
+PRINTED = """\
+quick: resnet8 -> resnet8 by soft_logits (crd)
+▸ RunRecorder
+✓ RunRecorder               0.1 s
+▸ Trainer.baseline
+    task 1/6  accuracy 0.384  loss 2.459  task 2.233  val_accuracy 0.356  1329 images/s, 0:13 left
+    task 2/6  accuracy 0.584  loss 2.059  task 1.833  val_accuracy 0.556  1329 images/s, 0:10 left
+"""
+
+
+def test_moments_are_spread_over_the_course_and_reproducible() -> None:
+    drawn = soak.moments(STARTS, 40, seed=3)
+    assert drawn == soak.moments(STARTS, 40, seed=3) != soak.moments(STARTS, 40, seed=4)
+    at = [STARTS[moment.node] + moment.seconds for moment in drawn]
+    assert [int(second) for second in at] == list(range(40))
+    assert {moment.node for moment in drawn} == STARTS.keys() - {"end"}
+
+
+def test_where_it_was_killed() -> None:
+    assert soak._where("data: a download") == "before the first node"
+    assert soak._where(PRINTED) == "Trainer.baseline, after task 2/6"
+    assert soak._where(PRINTED.split("    task")[0]) == "Trainer.baseline"
+    assert soak._where(PRINTED.split("▸ Trainer")[0]) == "RunRecorder, after it"
+
+
+def test_epochs_that_were_trained_and_that_need_not_be(tmp_path: Path) -> None:
+    assert checks.printed_epochs(PRINTED) == {
+        ("Trainer.baseline", "task", 1),
+        ("Trainer.baseline", "task", 2),
+    }
+    rows = [{"stage": "task", "epoch": 1}]
+    kept = Checkpoint(tmp_path / "checkpoints" / "quick" / "Trainer.baseline", "it")
+    kept.save(Position(0, 1, rows, -1.0), [np.zeros(2)], [])
+    assert checks.kept_epochs(tmp_path) == {("Trainer.baseline", "task", 1)}
+
+
+def test_what_a_killed_run_leaves_is_found(tmp_path: Path) -> None:
+    metadata = metadata_store.MetadataStore(store.default(tmp_path))
+    kind = metadata.put_execution_type(ExecutionType(name="Trainer"))
+    metadata.put_executions([Execution(type_id=kind, last_known_state=Execution.COMPLETE)])
+    assert not checks.left(tmp_path)
+    metadata.put_executions([Execution(type_id=kind, last_known_state=Execution.RUNNING)])
+    half = tmp_path / "pipelines" / "quick" / "Trainer.teacher" / "model" / "2"
+    half.mkdir(parents=True)
+    state = tmp_path / "checkpoints" / "state.npz"
+    state.parent.mkdir()
+    state.write_text(json.dumps("kept"))
+    found = "\n".join(checks.left(tmp_path))
+    for words in ("is at work for ever", f"{half} belongs to no artifact", f"{state} is left"):
+        assert words in found
+
+
+@pytest.mark.parametrize("broken", ["saved_model.pb", "variables/variables.index"])
+def test_an_incomplete_version_is_not_like_a_complete_one(broken: str, tmp_path: Path) -> None:
+    version = tmp_path / "serving" / "quick" / "1"
+    for name in ("saved_model.pb", "variables/variables.index"):
+        (version / name).parent.mkdir(parents=True, exist_ok=True)
+        (version / name).write_text("whole")
+    [complete] = checks.files_of_versions(tmp_path)
+    (version / broken).write_text("")
+    assert checks.files_of_versions(tmp_path) != [complete]
+    (version / broken).unlink()
+    assert checks.files_of_versions(tmp_path) != [complete]

@@ -1,0 +1,68 @@
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from pipeline import termination
+
+
+def start(code: str) -> subprocess.Popen:
+    """Starts code that prints a line once it is at work."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.first_line = process.stdout.readline()
+    return process
+
+
+def test_what_is_at_work_is_left_in_order():
+    process = start("""
+        import time
+        from pipeline import termination
+        try:
+            with termination.heeded():
+                try:
+                    print("ready", flush=True)
+                    time.sleep(60)
+                finally:
+                    print("cleaned up")
+        except termination.Terminated:
+            print("told")
+    """)
+    process.send_signal(signal.SIGTERM)
+    printed, errors = process.communicate(timeout=30)
+    assert (printed, errors, process.returncode) == ("cleaned up\ntold\n", "", 0)
+
+
+def test_who_does_not_heed_it_is_ended_with_all_children():
+    process = start("""
+        import subprocess, sys, time
+        from pipeline import termination
+        termination._SECONDS = 0.3
+        with termination.heeded():
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+            print(child.pid, flush=True)
+            while True:
+                try:
+                    time.sleep(60)
+                except BaseException:  # as a library may
+                    pass
+    """)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == termination.STATUS == 143
+    assert errors == f"{termination.MESSAGE}\n"
+    child = Path("/proc", process.first_line.strip(), "stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_everything_is_as_before_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with termination.heeded():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.set_wakeup_fd(-1) == -1
