@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,9 +121,10 @@ class _Slowly(SimpleHTTPRequestHandler):
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
         chunk = SAMPLE.stat().st_size // 20 + 1
-        while data := source.read(chunk):
-            time.sleep(_DOWNLOAD_SECONDS / 20)
-            outputfile.write(data)
+        with suppress(ConnectionError):  # who downloads is killed
+            while data := source.read(chunk):
+                time.sleep(_DOWNLOAD_SECONDS / 20)
+                outputfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
