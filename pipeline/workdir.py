@@ -85,7 +85,8 @@ def check_free(workdir: Path) -> None:
     Raises:
       ConfigError: one does.
     """
-    with suppress(FileNotFoundError, NotADirectoryError), open(workdir / _LOCK) as lock:
+    # A workdir that cannot be looked into is refused by what makes it.
+    with suppress(OSError), open(workdir / _LOCK) as lock:
         _lock(lock, workdir, fcntl.LOCK_SH)
 
 
