@@ -1,8 +1,12 @@
 """What tests of several folders share."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from components.cifar100_example_gen import reader
+from components.cifar100_example_gen.sample import SAMPLE
 
 OFFICIAL = Path(__file__).parents[2] / "shared" / "data" / "cifar-100-python.tar.gz"
 
@@ -13,6 +17,20 @@ def official_archive():
     if not OFFICIAL.exists():
         pytest.skip("the complete CIFAR-100 is not beside this checkout")
     return OFFICIAL
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sample_unpacked_once():
+    """Hundreds of tests read the shipped sample, and unpacking it takes more than a second."""
+    read_members = reader.read_members
+    of_sample = cache(lambda: read_members(str(SAMPLE)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            reader,
+            "read_members",
+            lambda source: of_sample() if source == str(SAMPLE) else read_members(source),
+        )
+        yield
 
 
 def pytest_collection_modifyitems(items):
