@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.longuse import table, week
+from pipeline.garbage import size
 
 
 def main() -> None:
@@ -45,9 +46,10 @@ def _run(number: int, options: argparse.Namespace) -> dict[str, Any]:
     run = {
         "change": week.change(number),
         "seconds": round(measured.seconds, 2),
+        "cpu": round(measured.cpu, 2),
         "peak": measured.peak,
-        "workdir": week.size(options.workdir),
-        "metadata": week.size(options.workdir / "metadata.sqlite"),
+        "workdir": size([options.workdir]),
+        "metadata": size([options.workdir / "metadata.sqlite"]),
     }
     if (number + 1) % options.gc_every:
         return run
@@ -61,9 +63,9 @@ def _run(number: int, options: argparse.Namespace) -> dict[str, Any]:
         "gc": {
             "seconds": round(collected.seconds, 2),
             "listing": round(listed.seconds, 2),
-            "metadata": week.size(options.workdir / "metadata.sqlite"),
-            "pipelines": week.size(options.workdir / "pipelines"),
-            "serving": week.size(serving),
+            "metadata": size([options.workdir / "metadata.sqlite"]),
+            "pipelines": size([options.workdir / "pipelines"]),
+            "serving": size([serving]),
             "versions": len(list(serving.glob("*/[0-9]*"))),
             "logs": len(list((options.workdir / "logs").iterdir())),
         }

@@ -22,12 +22,13 @@ def render(runs: Sequence[dict[str, Any]], command: str, setting: str) -> str:
         "",
         f"Finished so far: {len(runs)} runs.",
         "",
-        "Medians of the seconds and the most memory of a run; sizes after the `gc` that ends the "
-        "row. The folder `pipelines` is the artifacts that were kept.",
+        "Medians of a run's seconds, by the clock and (CPU) of all its threads, and the most "
+        "memory of one; sizes after the `gc` that ends the row. The folder `pipelines` is the "
+        "artifacts that were kept.",
         "",
-        "| runs | changed, s | unchanged, s | peak, MB | ML Metadata, MB | a run, kB "
+        "| runs | changed, s | CPU | unchanged, s | CPU | peak, MB | ML Metadata, MB | a run, kB "
         "| `pipelines`, MB | `serving`, MB | versions | logs | gc, s | `runs`, s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for first, row in _rows(runs):
         gc = row[-1]["gc"]
@@ -35,8 +36,7 @@ def render(runs: Sequence[dict[str, Any]], command: str, setting: str) -> str:
         a_run = (gc["metadata"] - row[0]["metadata"]) / (len(row) - 1)
         cells = [
             f"{first + 1} to {last + 1}",
-            _seconds(row, changed=True),
-            _seconds(row, changed=False),
+            *(_seconds(row, changed, of) for changed in (True, False) for of in ("seconds", "cpu")),
             f"{max(run['peak'] for run in row) / 1e6:.0f}",
             f"{gc['metadata'] / 1e6:.2f}",
             f"{a_run / 1e3:.0f}",
@@ -60,6 +60,6 @@ def _rows(runs: Sequence[dict[str, Any]]) -> list[tuple[int, Sequence[dict[str, 
     return rows
 
 
-def _seconds(row: Sequence[dict[str, Any]], changed: bool) -> str:
-    found = [run["seconds"] for run in row if (run["change"] != "nothing") == changed]
+def _seconds(row: Sequence[dict[str, Any]], changed: bool, of: str) -> str:
+    found = [run[of] for run in row if (run["change"] != "nothing") == changed]
     return f"{median(found):.1f}" if found else ""
