@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from small_runs import SMALL, sets
 
 from kd_trainer.labels import FINE_LABELS
 from pipeline import cli
@@ -16,15 +17,6 @@ from pipeline import cli
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-# Small enough to take seconds; what is learned is not looked at here, so that the gate lets all by.
-SMALL = {
-    "data.limit": 300,
-    "teacher.network": "resnet8",
-    "recipe.epochs": 1,
-    "teacher.recipe": "{epochs: 1}",
-    "gate.min_accuracy": 0,
-    "gate.min_change": -1,
-}
 TRAINING = ["Trainer.teacher", "Trainer.baseline", "DistillTrainer"]
 
 
@@ -50,9 +42,7 @@ def run(workdir, capfd, monkeypatch):
 
     def run(*arguments, **settings):
         monkeypatch.setattr(sys, "argv", ["tfx-distill", *arguments])
-        values = {**SMALL, **{key.replace("__", "."): value for key, value in settings.items()}}
-        sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-        status = cli.main(["run", "--workdir", str(workdir), *sets, *arguments])
+        status = cli.main(["run", "--workdir", str(workdir), *sets(SMALL, **settings), *arguments])
         captured = capfd.readouterr()
         return Ran(status, captured.out + captured.err)
 
@@ -243,15 +233,13 @@ def test_failing_training_says_why_and_leaves_no_model(run, workdir):
 
 
 def test_killed_run_goes_on_where_it_was(run, workdir):
-    settings = {"seed": 7, "recipe.epochs": 4}
-    sets = [
-        word for key, value in {**SMALL, **settings}.items() for word in ("--set", f"{key}={value}")
-    ]
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--workdir", workdir, *sets]
+    settings = {"seed": 7, "recipe__epochs": 4}
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--workdir", workdir]
+    command += sets(SMALL, **settings)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
         assert any("task 3/4" in line for line in killed.stdout)
         killed.kill()
-    ran = run(seed=7, recipe__epochs=4)
+    ran = run(**settings)
     assert ran.status == 0, ran.printed
     assert "Cifar100ExampleGen" in ran.cached
     assert "task 1/4" not in ran.printed

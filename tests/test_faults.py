@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Execution
+from small_runs import sets
 
 from benchmarks.soak import checks, soak
 from benchmarks.soak.command import SETTINGS, served
@@ -22,8 +23,8 @@ SMALL = {**SETTINGS, "data.limit": 300, "recipe.epochs": 2, "teacher.recipe": "{
 
 
 def words(workdir, settings):
-    sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "pipeline.cli", "run", "--workdir", str(workdir), *sets]
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--workdir", str(workdir)]
+    return command + sets(settings)
 
 
 def processes_of_session(session):

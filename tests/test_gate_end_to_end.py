@@ -7,17 +7,12 @@ import json
 import sys
 
 import pytest
+from small_runs import SMALL, sets
 
 from pipeline import cli
 
 pytestmark = pytest.mark.slow
 
-SMALL = {
-    "data.limit": 300,
-    "teacher.network": "resnet8",
-    "recipe.epochs": 1,
-    "teacher.recipe": "{epochs: 1}",
-}
 # What any student passes, and what none does.
 BOUNDS = {
     "gate.min_accuracy": (0, 1),
@@ -50,9 +45,8 @@ class Gate:
 
     def run(self, *arguments, **settings):
         """Returns the exit status and what was printed; `settings` in dicts by key."""
-        values = {**SMALL, **PASSED, **settings}
-        sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-        status = cli.main(["run", "--workdir", str(self.workdir), *sets, *arguments])
+        words = sets({**SMALL, **PASSED, **settings})
+        status = cli.main(["run", "--workdir", str(self.workdir), *words, *arguments])
         captured = self._capfd.readouterr()
         return status, captured.out + captured.err
 

@@ -5,19 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_runs import SMALL, sets
 
 from pipeline import cli
 
 pytestmark = pytest.mark.slow
 
-SMALL = {
-    "data.limit": 100,
-    "teacher.network": "resnet8",
-    "recipe.epochs": 1,
-    "teacher.recipe": "{epochs: 1}",
-    "gate.min_accuracy": 0,
-    "gate.min_change": -1,
-}
+SMALLER = {**SMALL, "data.limit": 100}
 REFUSED = {"gate__min_accuracy": 1}
 
 
@@ -43,9 +37,7 @@ def run(tfx_distill):
     """Returns a run's exit status, and the nodes that were executed."""
 
     def run(**settings):
-        values = {**SMALL, **{key.replace("__", "."): value for key, value in settings.items()}}
-        sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-        status, printed = tfx_distill("run", *sets)
+        status, printed = tfx_distill("run", *sets(SMALLER, **settings))
         ended = [line.split() for line in printed.splitlines() if line.startswith("✓")]
         return status, {words[1] for words in ended if words[-1] != "cached"}
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_runs import SMALL, sets
 
 from components.cifar100_example_gen.sample import SAMPLE
 from components.run_recorder import origin
@@ -15,14 +16,6 @@ from pipeline import cli
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-SMALL = {
-    "data.limit": 300,
-    "teacher.network": "resnet8",
-    "recipe.epochs": 1,
-    "teacher.recipe": "{epochs: 1}",
-    "gate.min_accuracy": 0,
-    "gate.min_change": -1,
-}
 UNTOUCHED = {
     *("Cifar100ExampleGen", "ImportSchemaGen", "StatisticsGen"),
     *("Trainer.teacher", "Trainer.baseline", "DistillTrainer"),
@@ -40,9 +33,7 @@ def run(workdir, capfd, monkeypatch):
 
     def run(**settings):
         monkeypatch.setattr(sys, "argv", ["tfx-distill"])
-        values = {**SMALL, **{key.replace("__", "."): value for key, value in settings.items()}}
-        sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-        status = cli.main(["run", "--workdir", str(workdir), *sets])
+        status = cli.main(["run", "--workdir", str(workdir), *sets(SMALL, **settings)])
         printed = capfd.readouterr().out
         return status, {line.split()[1] for line in printed.splitlines() if "cached" in line}
 

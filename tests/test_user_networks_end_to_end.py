@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import pytest
+from small_runs import sets
 from user_models import TAPS, model, saved, trained_teacher
 
 from components.artifacts import DistillationSummary
@@ -45,11 +46,10 @@ def run(folder, capfd, monkeypatch):
             "teacher.taps": json.dumps(TAPS),
             "student.from": folder / "student.keras",
             "student.taps": json.dumps(TAPS),
-            **{key.replace("__", "."): value for key, value in more.items()},
         }
-        sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        words = sets(settings, **more)
         monkeypatch.setattr(sys, "argv", ["tfx-distill"])
-        status = cli.main(["run", "--workdir", str(folder / "workdir"), *sets, *arguments])
+        status = cli.main(["run", "--workdir", str(folder / "workdir"), *words, *arguments])
         captured = capfd.readouterr()
         printed = captured.out + captured.err
         ended = [line.split() for line in printed.splitlines() if line.startswith(("✓", "✗"))]

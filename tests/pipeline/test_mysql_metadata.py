@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from small_runs import SMALL, sets
 
 from kd_trainer.errors import ConfigError
 from pipeline import cli, store
@@ -18,14 +19,6 @@ pytestmark = pytest.mark.slow
 
 PASSWORD = "s3cret/@:%"
 QUOTED = "s3cret%2F%40%3A%25"
-SMALL = {
-    "data.limit": 300,
-    "teacher.network": "resnet8",
-    "recipe.epochs": 1,
-    "teacher.recipe": "{epochs: 1}",
-    "gate.min_accuracy": 0,
-    "gate.min_change": -1,
-}
 SQL = f"""
 CREATE DATABASE runs;
 CREATE USER 'tfx'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
@@ -120,13 +113,12 @@ def test_1_what_is_wrong_is_told(server):
 
 def test_2_runs_go_through_and_are_cached(server, workdir, capfd, monkeypatch):
     port, data = server
-    sets = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
     places = ["--workdir", str(workdir)]
     places += ["--metadata", f"mysql://tfx:{QUOTED}@127.0.0.1:{port}/runs"]
     printed = ""
     for expected in ("Blessed", "cached"):
         monkeypatch.setattr(sys, "argv", ["tfx-distill"])
-        status = cli.main(["run", *places, *sets])
+        status = cli.main(["run", *places, *sets(SMALL)])
         captured = capfd.readouterr()
         printed += captured.out + captured.err
         assert status == 0, printed
