@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 from importlib.metadata import version
@@ -10,14 +11,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = (ROOT / "uv.lock").read_text().split("[[package]]\n")[1:]
+PROJECTS = {"3.10": ROOT, "3.11": ROOT / "locks/python-3.11"}
+PYTHON = ".".join(platform.python_version_tuple()[:2])
+
+
+def packages(python):
+    return (PROJECTS[python] / "uv.lock").read_text().split("[[package]]\n")[1:]
 
 
 def name(package):
     return re.match(r'name = "([^"]+)"', package)[1]
 
 
-@pytest.mark.parametrize("package", [p for p in PACKAGES if name(p) != "tfx-distill"], ids=name)
+def versions(python):
+    return {name(p): re.search(r'^version = "([^"]+)"', p, re.M)[1] for p in packages(python)}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        pytest.param(package, id=f"{python}-{name(package)}")
+        for python in PROJECTS
+        for package in packages(python)
+        if not name(package).startswith("tfx-distill")
+    ],
+)
 def test_every_file_that_may_be_installed_is_locked_with_its_hash(package):
     assert 'source = { registry = "https://pypi.org/simple" }' in package
     files = [line for line in package.splitlines() if "{ url = " in line]
@@ -27,10 +45,24 @@ def test_every_file_that_may_be_installed_is_locked_with_its_hash(package):
         assert re.search(r'hash = "sha256:[0-9a-f]{64}"', line), line
 
 
-def test_the_only_package_without_a_hash_is_this_one():
-    sources = [line for line in (ROOT / "uv.lock").read_text().splitlines() if "source = " in line]
-    others = [line for line in sources if "registry" not in line]
-    assert others == ['source = { editable = "." }']
+@pytest.mark.parametrize(
+    ("python", "own"),
+    [("3.10", {'editable = "."'}), ("3.11", {'editable = "../../"', 'virtual = "."'})],
+)
+def test_the_only_package_without_a_hash_is_this_one(python, own):
+    sources = re.findall(r"^source = \{ (.*) \}$", "".join(packages(python)), re.M)
+    others = [source for source in sources if "registry" not in source]
+    assert len(others) == len(own)
+    assert set(others) == own
+
+
+@pytest.mark.parametrize(
+    ("python", "tfx", "tensorflow"), [("3.10", "1.16.", "2.16."), ("3.11", "1.21.", "2.21.")]
+)
+def test_each_python_has_its_line_of_tfx(python, tfx, tensorflow):
+    locked = versions(python)
+    assert locked["tfx"].startswith(tfx)
+    assert locked["tensorflow"].startswith(tensorflow)
 
 
 @pytest.mark.parametrize("file", ["Makefile", "kubeflow/Dockerfile"])
@@ -46,7 +78,7 @@ def test_nothing_is_installed_past_the_lock(file):
 
 
 def test_the_environment_is_the_locks():
-    locked = {name(p): re.search(r'^version = "([^"]+)"', p, re.M)[1] for p in PACKAGES}
+    locked = versions(PYTHON)
     for package in ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "jinja2"):
         assert version(package) == locked[package]
 
@@ -65,11 +97,11 @@ def make(target, *arguments):
 
 def test_make_sbom_lists_what_is_in_the_image(tmp_path):
     target = tmp_path / "sbom.json"
-    make("sbom", f"SBOM={target}")
+    make("sbom", f"SBOM={target}", f"PYTHON={PYTHON}")
     document = json.loads(target.read_text())
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
     components = {part["name"]: part for part in document["components"]}
-    assert components["tensorflow"]["purl"].startswith("pkg:pypi/tensorflow@2.16")
+    assert components["tensorflow"]["version"] == versions(PYTHON)["tensorflow"]
     assert {"tfx", "keras", "jinja2", "protobuf"} <= components.keys()
     for part in components.values():
         hashes = [each["hashes"] for each in part["externalReferences"]]
@@ -84,7 +116,7 @@ def test_make_sbom_lists_what_is_in_the_image(tmp_path):
 
 def test_the_audit_fails_where_it_cannot_tell():
     """Of pip-audit, a package that its service does not know is no finding, unless it is strict."""
-    recipe = make("audit", "--dry-run").replace("\\\n", " ")
+    recipe = make("audit", "--dry-run", f"PYTHON={PYTHON}").replace("\\\n", " ")
     (line,) = [line for line in recipe.splitlines() if "pip-audit" in line]
     assert {"--strict", "--require-hashes", "--disable-pip"} <= set(line.split())
     assert re.search(r"pip-audit==\d+\.\d+\.\d+", line)

@@ -43,6 +43,7 @@ class _Array:
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,  # as NumPy 2 writes it
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Uint8,
 }

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.student_gate.rules import SUPERCLASS, TOP1, TOP5, rules
 
-_OVERALL = tfma.SlicingSpec()
-_SUPERCLASSES = tfma.SlicingSpec(feature_keys=[SUPERCLASS])
+_OVERALL = config_pb2.SlicingSpec()
+_SUPERCLASSES = config_pb2.SlicingSpec(feature_keys=[SUPERCLASS])
 _METRICS = {
     TOP1: ("SparseCategoricalAccuracy", ""),
     TOP5: ("SparseTopKCategoricalAccuracy", f'{{"k": 5, "name": "{TOP5}"}}'),
@@ -17,7 +17,7 @@ _METRICS = {
 
 def eval_config(
     gate: Mapping[str, Any], reference: Literal["baseline", "teacher"]
-) -> tfma.EvalConfig:
+) -> config_pb2.EvalConfig:
     """Returns what is measured of student and reference, and what is wanted of it.
 
     Top-1 and top-5 accuracy, overall and for each superclass. With `rebaseline` what is compared
@@ -29,11 +29,11 @@ def eval_config(
     """
     bounds = rules(gate, reference)
     metrics = [
-        tfma.MetricConfig(
+        config_pb2.MetricConfig(
             class_name=class_name,
             config=config,
             per_slice_thresholds=[
-                tfma.PerSliceMetricThreshold(
+                config_pb2.PerSliceMetricThreshold(
                     slicing_specs=[_SUPERCLASSES if rule.by_superclass else _OVERALL],
                     threshold=rule.threshold(bound),
                 )
@@ -43,14 +43,14 @@ def eval_config(
         )
         for measure, (class_name, config) in _METRICS.items()
     ]
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name="serving_default",
                 label_key="label",
                 prediction_key="probabilities",
             )
         ],
         slicing_specs=[_OVERALL, _SUPERCLASSES],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )

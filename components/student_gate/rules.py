@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.decision import Bound
 
@@ -51,16 +51,16 @@ class Rule:
     offset: int = 0
     sign: int = 1
 
-    def threshold(self, bound: float) -> tfma.MetricThreshold:
+    def threshold(self, bound: float) -> config_pb2.MetricThreshold:
         """Returns the bound as TFMA's threshold."""
         least = {"value": self._least(bound)}
         if self.kind == "value":
-            return tfma.MetricThreshold(
-                value_threshold=tfma.GenericValueThreshold(lower_bound=least)
+            return config_pb2.MetricThreshold(
+                value_threshold=config_pb2.GenericValueThreshold(lower_bound=least)
             )
-        return tfma.MetricThreshold(
-            change_threshold=tfma.GenericChangeThreshold(
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER, **{self.kind: least}
+        return config_pb2.MetricThreshold(
+            change_threshold=config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, **{self.kind: least}
             )
         )
 

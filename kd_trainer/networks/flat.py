@@ -82,10 +82,21 @@ def _apply(
         config["name"] = f"user_block{len(copies)}_{sanitised(path)}"
     if isinstance(operation, keras.layers.Normalization):
         # Its statistics are no weights to be trained; here they become part of its definition.
-        config["mean"] = np.array(operation.mean).tolist()
-        config["variance"] = np.array(operation.variance).tolist()
+        config |= _statistics(operation)
     copies[id(operation)] = copy = type(operation).from_config(config)
     result = copy(*args, **kwargs)
     if isinstance(operation, keras.Layer) and copy.weights:
         copy.set_weights(operation.get_weights())
     return result
+
+
+def _statistics(norm: keras.layers.Normalization) -> dict[str, Any]:
+    mean, variance = np.array(norm.mean), np.array(norm.variance)
+    # From the first axis on that they differ along: not every Keras takes leading ones.
+    own = np.trim_zeros(np.array(mean.shape) - 1, "f").size
+    shape = mean.shape[mean.ndim - own :]
+    return {
+        "axis": tuple(range(-own, 0)),
+        "mean": mean.reshape(shape).tolist(),
+        "variance": variance.reshape(shape).tolist(),
+    }

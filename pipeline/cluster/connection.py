@@ -19,6 +19,7 @@ from kfp.client import (
 
 from kd_trainer.errors import ConfigError
 from pipeline.cluster.errors import COOKIES, PORT_FORWARD, TOKEN, explained
+from pipeline.cluster.generated_api import call
 
 # Seconds to connect in, and to wait for an answer; kfp itself waits for ever.
 TIMEOUT = (10, 60)
@@ -68,7 +69,8 @@ class Client(kfp.Client):
           ConfigError: something else answers under this address.
         """
         try:
-            answer = self._healthz_api.get_healthz(_preload_content=False, _request_timeout=TIMEOUT)
+            ask = call(self._healthz_api, "get_healthz")
+            answer = ask(_preload_content=False, _request_timeout=TIMEOUT)
             content = json.loads(answer.data)
         except ValueError as error:
             raise ConfigError(

@@ -11,6 +11,7 @@ from kfp_server_api import V2beta1Run as Run
 
 from pipeline.cluster import connection
 from pipeline.cluster.compiled import CompiledPipeline
+from pipeline.cluster.generated_api import call
 
 _PAGE = 100
 
@@ -39,14 +40,14 @@ class Service:
         """
         pipeline_id = self._pipeline_id(pipeline.name)
         for version in self._named(
-            self._client.pipelines.list_pipeline_versions,
+            call(self._client.pipelines, "list_pipeline_versions"),
             "pipeline_versions",
             pipeline.version,
             pipeline_id=pipeline_id,
         ):
             return _reference(version), False
         version = self._ask(
-            self._client.pipeline_uploads.upload_pipeline_version,
+            call(self._client.pipeline_uploads, "upload_pipeline_version"),
             str(pipeline.path),
             name=pipeline.version,
             pipelineid=pipeline_id,
@@ -56,14 +57,14 @@ class Service:
     def experiment(self, name: str) -> str:
         """Returns an experiment's id, having created it if need be."""
         for found in self._named(
-            self._client.experiments.list_experiments,
+            call(self._client.experiments, "list_experiments"),
             "experiments",
             name,
             namespace=self._namespace,
         ):
             return found.experiment_id
         body = {"display_name": name, **self._owner}
-        return self._ask(self._client.experiments.create_experiment, body).experiment_id
+        return self._ask(call(self._client.experiments, "create_experiment"), body).experiment_id
 
     def run(self, body: Mapping[str, Any]) -> Run:
         """Starts a run.
@@ -71,16 +72,16 @@ class Service:
         Args:
           body: the API's Run, in JSON.
         """
-        return self._ask(self._client.runs.create_run, body)
+        return self._ask(call(self._client.runs, "create_run"), body)
 
     def get_run(self, run_id: str) -> Run:
         """Returns a run as it is now, with its tasks."""
-        return self._ask(self._client.runs.get_run, run_id)
+        return self._ask(call(self._client.runs, "get_run"), run_id)
 
     def newest_runs(self) -> list[Run]:
         """Returns the newest runs, the newest first, a page of them."""
         answer = self._ask(
-            self._client.runs.list_runs,
+            call(self._client.runs, "list_runs"),
             namespace=self._namespace,
             sort_by="created_at desc",
             page_size=_PAGE,
@@ -91,7 +92,7 @@ class Service:
         """Returns all recurring runs."""
         return list(
             self._all(
-                self._client.recurring_runs.list_recurring_runs,
+                call(self._client.recurring_runs, "list_recurring_runs"),
                 "recurring_runs",
                 namespace=self._namespace,
             )
@@ -101,7 +102,7 @@ class Service:
         """Returns the recurring runs of a name: Kubeflow lets several share one."""
         return list(
             self._named(
-                self._client.recurring_runs.list_recurring_runs,
+                call(self._client.recurring_runs, "list_recurring_runs"),
                 "recurring_runs",
                 name,
                 namespace=self._namespace,
@@ -114,20 +115,22 @@ class Service:
         Args:
           body: the API's RecurringRun, in JSON.
         """
-        return self._ask(self._client.recurring_runs.create_recurring_run, body)
+        return self._ask(call(self._client.recurring_runs, "create_recurring_run"), body)
 
     def enable(self, job: Job) -> None:
         """Lets a recurring run start runs."""
-        self._ask(self._client.recurring_runs.enable_recurring_run, job.recurring_run_id)
+        self._ask(call(self._client.recurring_runs, "enable_recurring_run"), job.recurring_run_id)
 
     def disable(self, job: Job) -> None:
         """Keeps a recurring run from starting runs."""
-        self._ask(self._client.recurring_runs.disable_recurring_run, job.recurring_run_id)
+        self._ask(call(self._client.recurring_runs, "disable_recurring_run"), job.recurring_run_id)
 
     def delete(self, job: Job) -> None:
         """Deletes a recurring run; the runs that it started stay."""
         try:
-            self._ask(self._client.recurring_runs.delete_recurring_run, job.recurring_run_id)
+            self._ask(
+                call(self._client.recurring_runs, "delete_recurring_run"), job.recurring_run_id
+            )
         except ApiException as error:
             # The first try got through and its answer did not, or somebody was quicker.
             if error.status != 404:
@@ -136,11 +139,14 @@ class Service:
     def _pipeline_id(self, name: str) -> str:
         # Not kfp's upload of a pipeline, which calls the first version as the pipeline.
         for found in self._named(
-            self._client.pipelines.list_pipelines, "pipelines", name, namespace=self._namespace
+            call(self._client.pipelines, "list_pipelines"),
+            "pipelines",
+            name,
+            namespace=self._namespace,
         ):
             return found.pipeline_id
         body = {"display_name": name, **self._owner}
-        return self._ask(self._client.pipelines.create_pipeline, body).pipeline_id
+        return self._ask(call(self._client.pipelines, "create_pipeline"), body).pipeline_id
 
     def _named(self, method: Callable, field: str, name: str, **where: str) -> Iterator[Any]:
         predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}

@@ -75,7 +75,10 @@ def test_downloads_once(server: Server, tmp_path: Path) -> None:
 def test_goes_on_after_a_dropped_connection(server: Server, tmp_path: Path) -> None:
     server.manners = ["drops"]
     assert fetch(tmp_path, server.url, HASH).read_bytes() == CONTENT
-    assert server.ranges == ["bytes=0-", "bytes=1000000-"]
+    first, second = (int(found.strip("bytes=-")) for found in server.ranges)
+    # Not every urllib3 gives what came of the block that the connection dropped in.
+    assert first == 0
+    assert 500_000 < second <= 1_000_000
 
 
 def test_goes_on_after_an_earlier_run(server: Server, tmp_path: Path) -> None:

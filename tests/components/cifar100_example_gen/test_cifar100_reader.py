@@ -1,4 +1,5 @@
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,18 @@ def test_reads_what_python_2_pickled(tmp_path: Path, reference: str) -> None:
         return pickle.dumps(named, protocol=3).replace(b"X\x02\x00\x00\x00u1", b"U\x02u1")
 
     files = python_files(as_python_2(batch(12, 1)), as_python_2(batch(5, 2)))
+    source = write_tar(tmp_path / "a.tar", PYTHON, files)
+    assert inspect(source).fingerprint == inspect(reference).fingerprint
+
+
+@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+def test_reads_what_either_numpy_pickled(module: bytes, tmp_path: Path, reference: str) -> None:
+    def pickled(records: dict) -> bytes:
+        content = pickle.dumps(records, protocol=3)
+        return re.sub(rb"numpy\._?core\.multiarray", module, content)
+
+    files = python_files(pickled(batch(12, 1)), pickled(batch(5, 2)))
+    assert all(module in files[name] for name in ("train", "test"))
     source = write_tar(tmp_path / "a.tar", PYTHON, files)
     assert inspect(source).fingerprint == inspect(reference).fingerprint
 

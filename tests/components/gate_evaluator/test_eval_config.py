@@ -1,7 +1,7 @@
 """The gate's bounds in TFMA's configuration, as users of TFX read it."""
 
 import pytest
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.gate_evaluator.eval_config import eval_config
 from components.student_gate.rules import ROUNDING
@@ -9,7 +9,7 @@ from pipeline import config, presets
 from pipeline.config import GateConfig
 
 
-def thresholds(found_config: tfma.EvalConfig) -> list[tuple]:
+def thresholds(found_config: config_pb2.EvalConfig) -> list[tuple]:
     """By metric: the slice, what is compared, and the least that passes."""
     found = []
     for metric in found_config.metrics_specs[0].metrics:
@@ -19,7 +19,7 @@ def thresholds(found_config: tfma.EvalConfig) -> list[tuple]:
                 kind, least = "value", each.threshold.value_threshold.lower_bound
             else:
                 change = each.threshold.change_threshold
-                assert change.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+                assert change.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
                 (field, least) = change.ListFields()[0]
                 kind = field.name
             found.append((metric.class_name, list(spec.feature_keys), kind, least.value))

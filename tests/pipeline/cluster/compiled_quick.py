@@ -19,8 +19,9 @@ def comparison(*overrides: str) -> str:
 
 
 def fixed(text: str) -> str:
-    """Puts a word in the place of each fingerprint of code."""
-    return re.sub(r"\b[0-9a-f]{64}\b", "FINGERPRINT", text)
+    """Puts a word in the place of each fingerprint of code, and of TFX's release."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "FINGERPRINT", text)
+    return re.sub(r"\btfx-[0-9.]+", "tfx-RELEASE", text)
 
 
 if __name__ == "__main__":
