@@ -5,10 +5,14 @@ What takes long to import is imported by those that need it.
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kd_trainer import strict_yaml
 from pipeline import run_command
+from pipeline.quiet import output_to
 
 if TYPE_CHECKING:
     from ml_metadata import metadata_store
@@ -54,8 +58,8 @@ def _connection(options: argparse.Namespace) -> "metadata_store_pb2.ConnectionCo
 
 def methods(options: argparse.Namespace) -> int:
     """Lists the methods, or prints the page of one."""
-    _silence_tensorflow()
-    from pipeline import methods_command
+    with _tensorflow_silent():
+        from pipeline import methods_command
 
     if options.name is None:
         return methods_command.list_methods()
@@ -64,8 +68,8 @@ def methods(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Asks a pushed student."""
-    _silence_tensorflow()
-    from pipeline import predict_command
+    with _tensorflow_silent():
+        from pipeline import predict_command
 
     model = options.model or predict_command.newest(options.workdir, options.name)
     return predict_command.predict(options.images, model, as_json=options.json)
@@ -122,9 +126,13 @@ def diff(options: argparse.Namespace) -> int:
     return diff_command.show(_metadata(options), options.a, options.b, options.json)
 
 
-def _silence_tensorflow() -> None:
-    # TensorFlow, which Keras loads, reports as errors that there is no GPU.
+@contextmanager
+def _tensorflow_silent() -> Iterator[None]:
+    # TensorFlow, which Keras loads, reports as errors that there is no GPU; what it prints while it
+    # is loaded has no level in some of its releases.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with output_to(Path(os.devnull)):
+        yield
 
 
 def _metadata(options: argparse.Namespace) -> "metadata_store.MetadataStore":
