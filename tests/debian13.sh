@@ -38,7 +38,7 @@ zlib1g trixie "$root.new" ${mirror:+"$mirror"} >/dev/null
 
 [ -d "$root" ] || make_root
 
-tmp=$(mktemp -d)
+tmp=$(mktemp -d "$root/tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 cp -L /etc/resolv.conf /etc/hosts "$root/etc"
 mkdir -p .venv
