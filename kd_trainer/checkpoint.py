@@ -85,8 +85,8 @@ class Checkpoint:
         """
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(f".{uuid.uuid4().hex}{_PARTIAL}")
-        arrays = {f"variable{n}": np.asarray(value) for n, value in enumerate(variables)}
-        arrays |= {f"best{n}": value for n, value in enumerate(best)}
+        arrays: dict[str, Any] = {f"best{n}": value for n, value in enumerate(best)}
+        arrays |= {f"variable{n}": np.asarray(value) for n, value in enumerate(variables)}
         try:
             with open(partial, "wb") as file:
                 np.savez(file, position=json.dumps(vars(position)), **arrays)

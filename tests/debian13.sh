@@ -38,19 +38,20 @@ zlib1g trixie "$root.new" ${mirror:+"$mirror"} >/dev/null
 
 [ -d "$root" ] || make_root
 
-tmp=$(mktemp -d)
+tmp=$(mktemp -d "$root/tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
+trap : INT TERM # they reach the command too, whose end is waited for
 cp -L /etc/resolv.conf /etc/hosts "$root/etc"
 mkdir -p .venv
 # The mounts are this command's alone, and go with it.
 export root checkout tmp
-unshare --mount --pid --fork --kill-child bash -c '
+unshare --mount bash -c '
 set -eu
 mount --bind "$checkout" "$root$checkout"
 mount --bind "$root/venv" "$root$checkout/.venv"
 mount --bind "$tmp" "$root/tmp"
 mount --rbind /dev "$root/dev"
-mount -t proc proc "$root/proc"
+mount --rbind /proc "$root/proc"
 certificates=/etc/ssl/certs/ca-certificates.crt
 if [ -n "${SSL_CERT_FILE:-}" ]; then mount --bind "$SSL_CERT_FILE" "$root$certificates"; fi
 exec chroot "$root" env --chdir="$checkout" --unset=TMPDIR HOME=/root UV_LINK_MODE=copy \

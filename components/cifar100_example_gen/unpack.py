@@ -31,7 +31,7 @@ class _Member(tarfile.TarInfo):
     """A member; one that holds the name of the next one, or more about it, has to be small."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
         member = super().frombuf(buf, encoding, errors)
         if member.type in _ABOUT_THE_NEXT and member.size > _CHUNK_BYTES:
             raise tarfile.ReadError(f"a name or header of {member.size:,} bytes")

@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
         pattern = [f"{artifact_utils.get_split_uri(input_dict['examples'], 'test')}/*"]
         test, coarse_labels = reader.load(pattern), reader.load_coarse_labels(pattern)
         networks = _networks(input_dict)
-        predictions = {
+        predictions: dict[str, Any] = {
             name: served.probabilities(name, network, test.images)
             for name, network in networks.items()
         }

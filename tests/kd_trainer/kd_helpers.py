@@ -2,9 +2,11 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
 from components.cifar100_example_gen.reader import load
@@ -78,6 +80,14 @@ def changed(network: keras.Model, before: dict[str, np.ndarray]) -> set[str]:
         path
         for path, value in snapshot(network).items()
         if value.tobytes() != before[path].tobytes()
+    }
+
+
+def close(row: dict[str, Any], **tolerance: float) -> dict[str, Any]:
+    """A history's row, to be compared with another: its numbers to a tolerance, its words not."""
+    return {
+        key: value if isinstance(value, str) else pytest.approx(value, **tolerance)
+        for key, value in row.items()
     }
 
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 from distributed_training import CASES
-from kd_helpers import sample, sharpen, tiny, tiny_data
+from kd_helpers import close, sample, sharpen, tiny, tiny_data
 
 from kd_trainer import distribution, training
 from kd_trainer.data import TrainingBatches
@@ -74,7 +74,7 @@ def finish(process: subprocess.Popen) -> str:
 def assert_same(case: str, one: Path, other: Path) -> None:
     (rows, weights), (other_rows, other_weights) = (read(folder, case) for folder in (one, other))
     assert len(rows) >= 3
-    assert other_rows == [pytest.approx(row, rel=1e-4) for row in rows]
+    assert other_rows == [close(row, rel=1e-4) for row in rows]
     for weight, other_weight in zip(weights, other_weights, strict=True):
         np.testing.assert_allclose(other_weight, weight, rtol=1e-2, atol=1e-4)
 

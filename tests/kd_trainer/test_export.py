@@ -253,14 +253,14 @@ def test_a_failing_write_leaves_no_serving_directory_and_may_be_tried_again(
 ) -> None:
     network = tiny(size=32)
     target = tmp_path / "Format-Serving"
-    write_out = keras.export.ExportArchive.write_out
+    save = tf.saved_model.save
 
-    def broken(self, *arguments, **options):
-        write_out(self, *arguments, **options)
+    def broken(*arguments, **options):
+        save(*arguments, **options)
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(keras.export.ExportArchive, "write_out", broken)
+        patch.setattr(tf.saved_model, "save", broken)
         with pytest.raises(OSError, match="no space left"):
             export(network, str(target), class_names(5))
     assert not target.exists()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import keras
 import numpy as np
 import pytest
-from kd_helpers import sharpen, tiny, tiny_data
+from kd_helpers import close, sharpen, tiny, tiny_data
 
 from kd_trainer import training
 from kd_trainer.data import view_count
@@ -66,7 +66,7 @@ def outputs(tmp_path):
 
 
 def assert_same(one, other):
-    assert other[0] == [pytest.approx(row, rel=1e-4) for row in one[0]]
+    assert other[0] == [close(row, rel=1e-4) for row in one[0]]
     for ours, theirs in zip(other[1], one[1], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 

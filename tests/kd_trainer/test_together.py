@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from kd_helpers import sharpen, tiny, tiny_data
+from kd_helpers import close, sharpen, tiny, tiny_data
 
 from kd_trainer import callbacks, training
 from kd_trainer.checkpoint import Checkpoint
@@ -75,7 +75,7 @@ def test_each_is_what_it_is_alone(teacher, tmp_path):
         student, history = found[name].result()
         assert [row["stage"] for row in history] == [row["stage"] for row in expected]
         for row, other in zip(*map(without_seconds, (history, expected)), strict=True):
-            assert row == pytest.approx(other, rel=1e-3, abs=1e-5)
+            assert row == close(other, rel=1e-3, abs=1e-5)
         for weight, other in zip(student.get_weights(), alone.get_weights(), strict=True):
             np.testing.assert_allclose(weight, other, rtol=1e-2, atol=1e-4)
         written = json.loads((tmp_path / name / "history.json").read_text())
