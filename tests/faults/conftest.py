@@ -1,5 +1,6 @@
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import machine
@@ -21,6 +22,11 @@ class Disk:
 
     def resize(self, megabytes: int) -> None:
         self.mount("-o", f"remount,size={megabytes}m")
+
+    def fill(self) -> None:
+        with open(self.path / "ballast", "wb", buffering=0) as ballast, suppress(OSError):
+            while True:
+                ballast.write(bytes(1 << 16))
 
     def protect(self) -> None:
         """Makes it read-only, although a run has files open there: what is mounted over it is."""

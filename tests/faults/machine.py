@@ -9,12 +9,17 @@ from typing import Any
 from small_runs import SMALL, sets
 
 ROOT = Path(__file__).parents[2]
+_COMMAND = """
+import sys
+from pipeline import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
 started: list[subprocess.Popen] = []
 """All that were, to be ended after a test that fails."""
 
 
 def start(
-    workdir: Path, *words: str, before: tuple[str, ...] = (), **settings: Any
+    workdir: Path, *words: str, before: tuple[str, ...] = (), code: str = "", **settings: Any
 ) -> subprocess.Popen:
     """Starts `run`, or the command that the words are of; both its outputs are read as one.
 
@@ -22,9 +27,10 @@ def start(
       workdir: the run's.
       *words: command and options.
       before: what the command is started by.
+      code: what its process does first.
       **settings: beside `SMALL`; `gate__min_change` is `gate.min_change`.
     """
-    command = [*before, sys.executable, "-m", "pipeline.cli", *(words or ("run",))]
+    command = [*before, sys.executable, "-c", code + _COMMAND, *(words or ("run",))]
     process = subprocess.Popen(
         [*command, "--workdir", str(workdir), *sets(SMALL, **settings)],
         cwd=ROOT,
