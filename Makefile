@@ -34,11 +34,13 @@ run: setup
 test: lint test-tools
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not containers"
 
-# What some tests need beside Python: a database server and a browser. No service is started.
+# What some tests need beside Python: a database server, a browser, another clock. No service is
+# started.
 test-tools:
 	@missing=(); \
 	[ -n "$$(PATH=$$PATH:/usr/sbin command -v mariadbd)" ] || missing+=(mariadb-server); \
 	[ -n "$$(command -v chromium)" ] || missing+=(chromium); \
+	[ -n "$$(command -v faketime)" ] || missing+=(faketime); \
 	skipped="the tests that need $${missing[*]} will be skipped"; \
 	if [ $${#missing[@]} -eq 0 ]; then :; \
 	elif [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \

@@ -37,16 +37,33 @@ class Progress:
     epoch_ended: bool
 
 
-_listeners: list[Callable[[Progress], None]] = []
+def _unread(remark: str) -> None:
+    """Is what reads remarks where nobody does."""
 
 
-def subscribe(listener: Callable[[Progress], None]) -> Callable[[], None]:
-    """Calls the listener for every moment from now on; returns what ends that."""
-    _listeners.append(listener)
-    return lambda: _listeners.remove(listener)
+_listeners: list[tuple[Callable[[Progress], None], Callable[[str], None]]] = []
+
+
+def subscribe(
+    listener: Callable[[Progress], None], reader: Callable[[str], None] = _unread
+) -> Callable[[], None]:
+    """Calls the listener for every moment, the reader for every remark, from now on.
+
+    Returns:
+      What ends that.
+    """
+    subscription = listener, reader
+    _listeners.append(subscription)
+    return lambda: _listeners.remove(subscription)
 
 
 def emit(progress: Progress) -> None:
     """Tells every listener."""
-    for listener in _listeners:
+    for listener, _ in _listeners:
         listener(progress)
+
+
+def remark(text: str) -> None:
+    """Tells every reader what has happened to a training, in a line."""
+    for _, reader in _listeners:
+        reader(text)

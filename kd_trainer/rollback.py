@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kd_trainer import progress
 from kd_trainer.callbacks import NotFiniteError
 from kd_trainer.checkpoint import Position, Variables
 from kd_trainer.recipe import Recipe
@@ -80,7 +81,7 @@ class Rollbacks:
         return self._recipe.model_copy(update={"learning_rate": rate})
 
     def after(self, error: NotFiniteError) -> State:
-        """Returns the state to go on from, and remembers what happened.
+        """Returns the state to go on from, remembers what happened, and tells it.
 
         Raises:
           NotFiniteError: the error, if there is to be no rollback, or no further one.
@@ -89,7 +90,12 @@ class Rollbacks:
             raise error
         if self._count == self._recipe.rollbacks:
             raise NotFiniteError(f"{error} It was rolled back {self._count} times.", error.found)
-        left = self.recipe.learning_rate
-        self.untold.append({**error.found, "learning_rate": left * SMALLER})
-        print(f"{error} Rolled back: on with the learning rate {left * SMALLER:g}.")
+        rate = self.recipe.learning_rate * SMALLER
+        self.untold.append({**error.found, "learning_rate": rate})
+        found, broken = error.found, ", ".join(error.found["terms"])
+        progress.remark(
+            f"rolled back: {broken} not finite in epoch {found['epoch']}, batch {found['batch']}; "
+            f"on with the learning rate {rate:g}"
+        )
+        print(f"{error} Rolled back: on with the learning rate {rate:g}.")
         return self.state

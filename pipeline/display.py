@@ -76,6 +76,10 @@ class RunDisplay:
         elif moment.epoch_ended:
             self._console.print(f"{detail}, {left}", highlight=False, soft_wrap=True)
 
+    def on_remark(self, remark: str) -> None:
+        """Shows what has happened to a training; the line stays."""
+        self._console.print(f"    {remark}", highlight=False, markup=False, soft_wrap=True)
+
     def close(self) -> None:
         """Ends the live line, however the run ended."""
         self._stop()

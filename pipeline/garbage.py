@@ -89,7 +89,9 @@ def find(history: History, workdir: Path, keep: int) -> Garbage:
         and not each.removed
         and pipelines in Path(each.uri).resolve().parents
     }
-    since = here[-keep].started.timestamp() if len(here) > keep else 0
+    # The earliest: clocks are set back.
+    newest = [run.started.timestamp() for run in here[-keep:]]
+    since = min(newest) if len(here) > keep else 0
     return Garbage(
         here=here,
         kept=[run for run in here if run.id in ids],

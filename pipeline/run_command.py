@@ -237,7 +237,7 @@ def carry_out(pipeline: "Pipeline", plan: run_plan.Plan, session: Session) -> st
         elif event.error is None:
             checkpoint.sweep(Path(plan.checkpoint_dir(event.node)))
 
-    unsubscribe = progress.subscribe(display.on_training)
+    unsubscribe = progress.subscribe(display.on_training, display.on_remark)
     try:
         local_runner.run(pipeline, on_node)
     except Exception as error:

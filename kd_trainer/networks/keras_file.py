@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from kd_trainer.errors import ConfigError
+from kd_trainer.networks import claims
 
 _UNPACKED_BYTES, _EXPANSION = 1 << 26, 100
 
@@ -27,7 +28,10 @@ def open_safely(file: Path) -> keras.Model:
         )
     _check_sizes(file)
     try:
+        claims.check(file)
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except ConfigError:
+        raise
     except Exception as error:  # Keras raises many types here
         raise ConfigError(
             f"{str(file)!r} cannot be loaded in Keras's safe mode: {_reason(error)} If it is "

@@ -6,6 +6,7 @@ float32 logits, where a tap is the output of the layer of its name.
 """
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Shape = tuple[int | None, ...]
 # A layer with such a name is a tap without being named one.
 _OWN_TAP = re.compile(r"(stem|stage\d+)(_(?!block)[a-z]+)?|pooled")
 _LISTED = 40
+_LARGEST = 1 << 24
+"""Values that a layer may give for an image: 64 MiB of float32."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def load(file: Path, taps: Mapping[str, str], image_shape: tuple[int, ...]) -> U
     model = open_safely(file)
     images = keras.Input(image_shape, dtype="uint8", name="images")
     flat = flatten(model, [_as_input_of(model, images)])
+    _check_outputs(flat)
     offered = {
         path: results[0]
         for path, results in flat.calls.items()
@@ -150,6 +154,18 @@ def _as_input_of(model: keras.Model, images: Tensor) -> Tensor:
             f"The model takes {dtype}, expected raw pixels as uint8 or as a float type, 0..255."
         )
     return keras.layers.Rescaling(1.0, dtype=dtype, name="user_block_cast")(images)
+
+
+def _check_outputs(flat: Flat) -> None:
+    """Refuses what would fill the memory with the first images: layers need no weights for it."""
+    for path, results in flat.calls.items():
+        for tensor in filter(keras.backend.is_keras_tensor, keras.tree.flatten(results)):
+            values = math.prod(size or 1 for size in tensor.shape)
+            if values > _LARGEST:
+                raise ConfigError(
+                    f"The layer {path!r} gives {tuple(tensor.shape[1:])}, {values:,} values, for "
+                    f"an image, expected {_LARGEST:,} at most. Give a model that needs less memory."
+                )
 
 
 def _check_offered(layers: Mapping[str, Shape], flat: Flat, tap: str, path: str) -> None:

@@ -118,6 +118,19 @@ def _calls_system(document: dict) -> None:
     }
 
 
+def _asking(name: str, **changes: int) -> Callable[[dict], object]:
+    """Has a layer be larger than its weights in the file are."""
+
+    def edit(document: dict) -> None:
+        (layer,) = (each for each in document["config"]["layers"] if each["name"] == name)
+        layer["config"].update(changes)
+
+    return edit
+
+
+HUGE_DENSE = rewritten("config.json", _edited(_asking("predictions", units=10**9)))
+HUGE_CONVOLUTION = rewritten("config.json", _edited(_asking("conv_b", filters=10**8)))
+HUGE_MAP = network(first=layers.UpSampling2D(1000, name="larger"))
 FOREIGN_LAYER = rewritten("config.json", _edited(_foreign))
 CALLS_SYSTEM = rewritten("config.json", _edited(_calls_system))
 NO_JSON = rewritten("config.json", lambda content: content[:-20])

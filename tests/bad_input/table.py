@@ -11,7 +11,7 @@ import pickle
 import shlex
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -343,6 +343,24 @@ NETWORKS: dict[str, tuple[str, networks.Make, list[str], list[str]]] = {
         ["Unterminated string", "save it again"],
     ),
     "a bomb": ("teacher", networks.BOMB, [], ["104,857,600 when unpacked", "fill the memory"]),
+    "a billion units": (
+        "teacher",
+        networks.HUGE_DENSE,
+        [],
+        ["its layers have 9,000,00", "'predictions/kernel'", "fill the memory"],
+    ),
+    "a hundred million filters": (
+        "student",
+        networks.HUGE_CONVOLUTION,
+        [],
+        ["its layers have ", "most of them in ", "bytes of weights", "fill the memory"],
+    ),
+    "a huge map": (
+        "student",
+        networks.HUGE_MAP,
+        [],
+        ["'larger' gives (32000, 32000, 3), 3,072,000,000 values", "at most"],
+    ),
     "a Lambda layer": ("teacher", networks.with_lambda, [], ["safe mode", "Lambda", "keras.ops"]),
     "a layer of one's own": ("student", networks.FOREIGN_LAYER, [], ["safe mode", "Special"]),
     "a function of Python's": ("teacher", networks.CALLS_SYSTEM, [], ["safe mode", "'system'"]),
@@ -525,6 +543,14 @@ class Case(NamedTuple):
     words: list[str]
     make: Callable[[Path], object] | None
     expected: list[str]
+
+    def command(self, folder: Path, places: Mapping[str, Path]) -> list[str]:
+        """Writes what is given below a folder, which is empty; returns the words of the command."""
+        bad = folder / "given" / "bad.keras"
+        bad.parent.mkdir()
+        if self.make:
+            self.make(bad)
+        return [word.format(**places, bad=bad, folder=folder) for word in self.words]
 
 
 def _cases() -> Iterator[tuple[str, Case]]:

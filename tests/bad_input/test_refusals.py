@@ -30,13 +30,9 @@ def asked(
 ) -> tuple[list[str], list[str]]:
     """The command line of a row, and the words that are to be said."""
     monkeypatch.chdir(tmp_path)
-    # What is given lies in a folder, so that what is written beside it is seen.
-    case, bad = CASES[request.param], tmp_path / "given" / "bad.keras"
-    bad.parent.mkdir()
-    if case.make:
-        case.make(bad)
-    paths = {**places, "bad": bad, "folder": tmp_path}
-    words = [word.format(**paths) for word in case.words]
+    # What is given lies in a folder of its own, so that what is written beside it is seen.
+    case = CASES[request.param]
+    words = case.command(tmp_path, places)
     return words, [word.replace("{file}", str(places["file"])) for word in case.expected]
 
 

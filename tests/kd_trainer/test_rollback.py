@@ -110,6 +110,17 @@ def test_at_most_so_often() -> None:
     assert copy.copy(stopped.value).found == stopped.value.found
 
 
+def test_each_is_told() -> None:
+    remarks: list[str] = []
+    unsubscribe = progress.subscribe(lambda moment: None, remarks.append)
+    train(ROLLING, Poison(2, tries=2).fit)
+    unsubscribe()
+    assert remarks == [
+        f"rolled back: task not finite in epoch 2, batch 1; on with the learning rate {rate}"
+        for rate in (RATE / 2, RATE / 4)
+    ]
+
+
 def test_not_unless_it_is_asked_for() -> None:
     with pytest.raises(NotFiniteError, match="epoch 2, batch 1"):
         train(ROLLING.model_copy(update={"on_nan": "stop"}), Poison(2, tries=1).fit)

@@ -6,8 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from local_kubeflow import Cache, Places, TaskFailedError, launcher, run
@@ -44,7 +47,8 @@ def places(tmp_path_factory):
 def spec(image, tmp_path_factory):
     """What `tfx-distill kubeflow compile` writes."""
     file = tmp_path_factory.mktemp("compiled") / "quick.yaml"
-    tfx_distill("kubeflow", "compile", "--output", file, f"--set=kubeflow.image={image}")
+    own = [f"--set=kubeflow.image={image}"]
+    tfx_distill("kubeflow", "compile", "--output", file, settings=own)
     spec, _ = yaml.safe_load_all(file.read_text())
     assert spec["defaultPipelineRoot"] == PIPELINE_ROOT
     return spec
@@ -76,9 +80,9 @@ def pushed_locally(tmp_path_factory):
     return version
 
 
-def tfx_distill(*words):
+def tfx_distill(*words, settings=()):
     sets = [f"--set={override}" for override in SMALL]
-    command = [sys.executable, "-m", "pipeline.cli", *words, *sets]
+    command = [sys.executable, "-m", "pipeline.cli", *words, *sets, *settings]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -191,6 +195,43 @@ def test_a_training_that_has_ended_leaves_the_state_of_its_end_alone(produced, p
     for folder in folders:
         (path,) = folder.iterdir()
         assert path.suffix == ".finished"
+
+
+def preempt(places, task, states, over):
+    """Kills a task's first container once its training has kept an epoch; returns what it kept."""
+    while not over.wait(0.05):
+        for path in states():
+            container = (places.attempt(task, 0) / launcher.CONTAINER_ID).read_text()
+            subprocess.run(["podman", "kill", container], check=True)
+            subprocess.run(["podman", "wait", container])  # which may be gone already
+            with np.load(path) as state:
+                return json.loads(str(state["position"]))["history"]
+    raise AssertionError(f"{task} has ended, and no epoch was kept")
+
+
+def test_a_task_that_is_preempted_goes_on_with_the_next_epoch(image, places, cache, tmp_path):
+    file, epochs = tmp_path / "quick.yaml", 30
+    longer = [f"--set=kubeflow.image={image}", f"--set=recipe.epochs={epochs}"]
+    tfx_distill("kubeflow", "compile", "--output", file, settings=longer)
+    spec, _ = yaml.safe_load_all(file.read_text())
+    there = dataclasses.replace(places, scratch=places.scratch / "preempted")
+    folder = places.volume / "checkpoints" / "quick" / "DistillTrainer"
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        arguments = (there, "distill-trainer", lambda: list(folder.glob("*.npz")), over)
+        preempted = pool.submit(preempt, *arguments)
+        try:
+            records = run(spec, there, f"{PIPELINE_ROOT}/quick/preempted", {}, cache)
+        finally:
+            over.set()
+    kept = preempted.result()
+    artifact = records.artifact("distill-trainer", "model_run")
+    history = json.loads((in_store(places, artifact) / "history.json").read_text())
+    # The seconds that an epoch took are in its row: one that is trained again has others.
+    assert history[: len(kept)] == kept
+    assert [row["epoch"] for row in history] == list(range(1, epochs + 1))
+    assert 0 < len(kept) < epochs
+    assert there.attempt("distill-trainer", 1).is_dir()
 
 
 def test_a_failed_container_fails_the_run(image, tmp_path):

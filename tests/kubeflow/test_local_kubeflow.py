@@ -3,7 +3,17 @@
 import json
 
 import pytest
-from local_kubeflow import Cache, Places, SpecError, cache, driver, launcher, records, run
+from local_kubeflow import (
+    Cache,
+    Places,
+    SpecError,
+    TaskFailedError,
+    cache,
+    driver,
+    launcher,
+    records,
+    run,
+)
 
 ROOT = "minio://bucket/run"
 SCHEMA = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
@@ -145,6 +155,32 @@ def test_an_importer_brings_in_its_artifact(tmp_path):
 def test_what_kubeflow_would_refuse(changed, said, tmp_path):
     with pytest.raises(SpecError, match=said):
         run(changed, Places(tmp_path, tmp_path, tmp_path), ROOT, {})
+
+
+@pytest.mark.parametrize(("fails", "retries"), [(1, 2), (3, 2)])
+def test_a_task_that_fails_is_started_anew(fails, retries, tmp_path, monkeypatch):
+    starting = f"echo start >> {tmp_path}/starts\n[ $(wc -l < {tmp_path}/starts) -gt {fails} ]"
+    # Whose files they are matters to a container alone.
+    for program, script in {"podman": starting, "chown": "true"}.items():
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    container = {"container": {"image": "image", "command": ["true"]}}
+    failing = spec(container, retryPolicy={"maxRetryCount": retries})
+    places = Places(tmp_path, tmp_path, tmp_path / "scratch")
+    if fails > retries:
+        with pytest.raises(TaskFailedError, match="first: its container ended with status 1"):
+            run(failing, places, ROOT, {})
+    else:
+        assert run(failing, places, ROOT, {}).executed == {"first"}
+    starts = min(fails, retries) + 1
+    assert (tmp_path / "starts").read_text() == "start\n" * starts
+    assert [places.attempt("first", n).is_dir() for n in range(starts + 1)] == [
+        *[True] * starts,
+        False,
+    ]
 
 
 def fingerprint(limit=7, uri="minio://b/1", image="a:1"):

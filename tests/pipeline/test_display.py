@@ -57,6 +57,17 @@ def test_training_has_a_line_an_epoch_where_there_is_no_terminal():
 
 
 @pytest.mark.parametrize("terminal", [True, False])
+def test_a_remark_has_a_line_that_stays(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None)
+    display = RunDisplay(console)
+    display.on_node(NodeEvent("DistillTrainer", "run"))
+    display.on_training(MOMENT)
+    display.on_remark("rolled back: task not finite in epoch 2, batch 1")
+    display.close()
+    assert "    rolled back: task not finite in epoch 2, batch 1\n" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
 def test_of_students_that_train_at_once_each_is_named(terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None)
     display = RunDisplay(console)

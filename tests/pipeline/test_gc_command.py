@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,17 @@ def test_logs_and_checkpoints_of_before_the_newest_runs_go(place, gc):
     assert archive.exists()
     assert "logs" in printed
     assert "checkpoints" in printed
+
+
+def test_the_state_of_the_newest_run_stays_where_the_clock_was_set_back(place, gc):
+    for number in range(3):
+        place.whole(str(number))
+    with closing(sqlite3.connect(place.folder / "metadata.sqlite")) as database, database:
+        later = "create_time_since_epoch = create_time_since_epoch + 86400000"
+        database.execute(f"UPDATE Context SET {later} WHERE name = '1'")
+    state = place.write(place.folder / "checkpoints/quick/Trainer.teacher/1.npz", 5)
+    assert gc("--keep", "2")[0] == 0
+    assert state.exists()
 
 
 def test_nothing_is_old_where_there_are_no_more_runs_than_stay(place, gc):

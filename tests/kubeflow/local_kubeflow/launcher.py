@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from local_kubeflow.values import text
 
 Spec = dict[str, Any]
 USER = 10001
+CONTAINER_ID = "cid"
 _SCHEME = "minio://"
 _SHOWN = 4000  # characters of what a container that fails has said last
 
@@ -29,15 +31,22 @@ class Places:
     Attributes:
       store: stands for the object store; `minio://bucket/key` is `bucket/key` in it.
       volume: the claim that every task mounts at /work.
-      scratch: a folder a task, with its staged artifacts and its log.
+      scratch: a folder a task, and in it one an attempt, with its staged artifacts, its log and
+        its container's id.
     """
 
     store: Path
     volume: Path
     scratch: Path
 
+    def attempt(self, task: str, number: int) -> Path:
+        """Returns the folder of a task's attempt, which are numbered from 0."""
+        return self.scratch / task / str(number)
 
-def launch(name: str, container: Spec, executor_input: Spec, places: Places) -> tuple[Spec, Spec]:
+
+def launch(
+    name: str, container: Spec, executor_input: Spec, places: Places, retries: int = 0
+) -> tuple[Spec, Spec]:
     """Runs a task.
 
     Args:
@@ -45,15 +54,26 @@ def launch(name: str, container: Spec, executor_input: Spec, places: Places) -> 
       container: its PipelineContainerSpec.
       executor_input: what the driver gave.
       places: this machine's folders.
+      retries: how often it is started anew if its container fails, with nothing but the volume
+        left of that one.
 
     Returns:
       The output artifacts and the output parameters, by key.
 
     Raises:
-      TaskFailedError: the container failed.
+      TaskFailedError: the last container failed.
       SpecError: a placeholder or an address is not known, or an output parameter is missing.
     """
-    folder = places.scratch / name
+    for attempt in range(retries):
+        with suppress(TaskFailedError):
+            return _attempt(name, container, executor_input, places, attempt)
+    return _attempt(name, container, executor_input, places, retries)
+
+
+def _attempt(
+    name: str, container: Spec, executor_input: Spec, places: Places, number: int
+) -> tuple[Spec, Spec]:
+    folder = places.attempt(name, number)
     mounts = {
         place: folder / place.strip("/").replace("/", "-")
         for place in ("/minio", str(Path(OUTPUT_FILE).parent), OUTPUTS)
@@ -68,7 +88,7 @@ def launch(name: str, container: Spec, executor_input: Spec, places: Places) -> 
         _place(mounts["/minio"], artifact).parent.mkdir(parents=True, exist_ok=True)
     _own(folder)
     mounts["/work"] = places.volume
-    _run(name, container, executor_input, mounts, folder / "log")
+    _run(name, container, executor_input, mounts, folder)
 
     reported = _read(mounts[str(Path(OUTPUT_FILE).parent)] / Path(OUTPUT_FILE).name)
     parameters = dict(reported.get("parameterValues", {}))
@@ -83,9 +103,10 @@ def launch(name: str, container: Spec, executor_input: Spec, places: Places) -> 
     return artifacts, parameters
 
 
-def _run(name: str, container: Spec, executor_input: Spec, mounts: dict[str, Path], log: Path):
+def _run(name: str, container: Spec, executor_input: Spec, mounts: dict[str, Path], folder: Path):
     command = [
         *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={USER}"),
+        f"--cidfile={folder / CONTAINER_ID}",
         *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
         *(f"--volume={folder}:{place}" for place, folder in mounts.items()),
         "--entrypoint=",
@@ -95,6 +116,7 @@ def _run(name: str, container: Spec, executor_input: Spec, mounts: dict[str, Pat
             for word in (*container["command"], *container.get("args", []))
         ),
     ]
+    log = folder / "log"
     with open(log, "w") as file:
         status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
     if status:

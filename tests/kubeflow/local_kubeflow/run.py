@@ -101,7 +101,8 @@ def _prepared(
             given = driver.executor_input(component, task, records, arguments, root)
             cached = task.get("cachingOptions", {}).get("enableCache", False)
             key = fingerprint(container, component, given) if cached else ""
-            return Task(name, key, lambda places: launch(name, container, given, places))
+            retries = task.get("retryPolicy", {}).get("maxRetryCount", 0)
+            return Task(name, key, lambda places: launch(name, container, given, places, retries))
         case {"importer": importer}:
             artifacts = driver.imported(importer, component, arguments)
             return Task(name, "", lambda places: (artifacts, {}))

@@ -1,0 +1,90 @@
+"""`python -m benchmarks.refusals`: the table of what is refused, how, and after how long."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.refusals.table import Refusal, render
+
+ROOT = Path(__file__).parents[2]
+RESULT = ROOT / "benchmarks" / "results" / "refusals.md"
+# The rows are those of the tests, which say what the errors must hold.
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "bad_input")]
+
+KINDS = [
+    "archive: nothing there",
+    "archive: cut off, 25",
+    "archive: one bit flipped, 7",
+    "archive: bomb, gzip",
+    "archive: bomb, sparse",
+    "archive: path upwards",
+    "archive: symbolic link",
+    "archive: code, os.system",
+    "archive: images of floats",
+    "archive: label above",
+    "archive: test empty",
+    "configuration: text for a number",
+    "configuration: infinite rate",
+    "configuration: unknown key",
+    "configuration: two teachers",
+    "configuration: layers that do not fit",
+    "configuration: a bomb of aliases",
+    "configuration: no such schema",
+    "network: damaged weights",
+    "network: a bomb",
+    "network: a billion units",
+    "network: a Lambda layer",
+    "network: ten classes",
+    "network: one who guesses",
+    "network: a missing tap",
+    "image: PNG, huge",
+    "image: GIF, animated",
+    "image: JPEG, cut short",
+    "command line: unknown option",
+    "command line: a workdir of the kernel's",
+]
+
+
+def measure(name: str, folder: Path, places: dict[str, Path]) -> Refusal:
+    """Runs a row's command and waits for its end.
+
+    Args:
+      name: the row's.
+      folder: empty; what is given lies in it.
+      places: as `places.lay_out` gives them.
+    """
+    from table import CASES
+
+    program = str(Path(sys.executable).with_name("tfx-distill"))
+    words = [program, *CASES[name].command(folder, places)]
+    start = time.perf_counter()
+    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=600)
+    seconds = time.perf_counter() - start
+    return Refusal(name, ran.returncode, seconds, ran.stderr.replace(str(folder), "..."))
+
+
+def main() -> None:
+    """Measures all kinds and writes the table."""
+    import places as of_input
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refusals", description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULT, help="the table, as Markdown")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        given = Path(scratch, "places")
+        given.mkdir()
+        places = of_input.lay_out(given)
+        refusals = []
+        for name in KINDS:
+            folder = Path(scratch, str(len(refusals)))
+            folder.mkdir()
+            refusals.append(measure(name, folder, places))
+            print(f"{refusals[-1].seconds:6.1f} s  {name}", flush=True)
+    options.out.write_text(render(refusals))
+
+
+if __name__ == "__main__":
+    main()
