@@ -18,10 +18,10 @@ _MENDED = {
     "Read-only file system|attempt to write a readonly database": (
         f"The disk can only be read. Mount it to be written, or give another --workdir. {_AGAIN}"
     ),
-    # SQLite's words for a journal that it cannot make beside the file.
-    "unable to open database file": (
-        "ML Metadata's file cannot be written: its disk can only be read or is full, or its folder "
-        f"is gone or not this user's. Mend that, or give another --metadata. {_AGAIN}"
+    # SQLite's words for a journal that it cannot make beside the file, or not take away.
+    "unable to open database file|disk I/O error": (
+        "ML Metadata's file cannot be written: its disk can only be read, is full or broken, or "
+        f"its folder is gone or not this user's. Mend that, or give another --metadata. {_AGAIN}"
     ),
     "database is locked|Concurrent writes aborted": (
         "ML Metadata is locked by another process, and was for minutes. Find out which "

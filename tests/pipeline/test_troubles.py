@@ -26,6 +26,7 @@ def wrapped(error):
         (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), "ulimit -f"),
         (OSError(errno.EROFS, os.strerror(errno.EROFS)), "--workdir"),
         (errors.InternalError("Error: unable to open database file query: INSERT"), "--metadata"),
+        (errors.InternalError("Error when executing query: disk I/O error"), "can only be read"),
         (errors.InternalError("database or disk is full"), "The disk is full."),
         (errors.AbortedError("Concurrent writes aborted after max number of retries."), "fuser"),
     ],
