@@ -122,8 +122,10 @@ def _asking(name: str, **changes: int) -> Callable[[dict], object]:
     """Has a layer be larger than its weights in the file are."""
 
     def edit(document: dict) -> None:
-        (layer,) = (each for each in document["config"]["layers"] if each["name"] == name)
-        layer["config"].update(changes)
+        for layer in document["config"]["layers"]:
+            layer.pop("build_config", None)  # which says what the others are given
+            if layer["name"] == name:
+                layer["config"].update(changes)
 
     return edit
 
