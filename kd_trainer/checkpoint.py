@@ -6,6 +6,7 @@ result as one that was never killed.
 """
 
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -87,9 +88,12 @@ class Checkpoint:
         partial = self.file.with_suffix(f".{uuid.uuid4().hex}{_PARTIAL}")
         arrays: dict[str, Any] = {f"best{n}": value for n, value in enumerate(best)}
         arrays |= {f"variable{n}": np.asarray(value) for n, value in enumerate(variables)}
+        # Packed in memory: NumPy leaves a file that it could not write to the end to Python's
+        # collector, which prints a traceback of its own.
+        packed = io.BytesIO()
+        np.savez(packed, position=json.dumps(vars(position)), **arrays)
         try:
-            with open(partial, "wb") as file:
-                np.savez(file, position=json.dumps(vars(position)), **arrays)
+            partial.write_bytes(packed.getbuffer())
             os.replace(partial, self.file)
         finally:
             partial.unlink(missing_ok=True)

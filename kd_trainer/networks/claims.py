@@ -24,12 +24,12 @@ def check(file: Path) -> None:
       Exception: any that Keras raises where it cannot build the model.
     """
     with zipfile.ZipFile(file) as archive:
-        config = json.loads(archive.read("config.json"))
+        config = json.loads(archive.read("config.json"), object_hook=_uncompiled)
         sizes = {member.filename: member.file_size for member in archive.infolist()}
     held = sum(size for name, size in sizes.items() if name.startswith("model.weights"))
     # Scopes and names are a thread's own: nothing of this one is left.
     with ThreadPoolExecutor(1) as thread:
-        weights = thread.submit(_weights, {**config, "compile_config": None}).result()
+        weights = thread.submit(_weights, config).result()
     asked = sum(weights.values())
     if asked > held:  # a weight has a byte or more
         largest = max(weights, key=lambda path: weights[path])
@@ -38,6 +38,11 @@ def check(file: Path) -> None:
             f"it holds {held:,} bytes of weights: it is made to fill the memory. Save the model "
             "with model.save('name.keras')."
         )
+
+
+def _uncompiled(part: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the optimizer, which a model within the model may have, too."""
+    return {name: value for name, value in part.items() if name != "compile_config"}
 
 
 def _weights(config: dict[str, Any]) -> dict[str, int]:
