@@ -46,7 +46,10 @@ def export(network: keras.Model, serving_dir: str, class_names: Sequence[str]) -
         )
     target = Path(serving_dir)
     partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # a killed run's
+    # A killed run's, and one's that ML Metadata has forgotten: the numbers of folders begin anew
+    # when it is removed.
+    for left in (partial, target):
+        shutil.rmtree(left, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     network.save(target.parent / KERAS_FILE)
     with tempfile.TemporaryDirectory() as folder:

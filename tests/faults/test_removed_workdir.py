@@ -8,7 +8,7 @@ from benchmarks.soak import checks
 pytestmark = pytest.mark.slow
 
 
-def test_it_is_said(tmp_path):
+def test_it_is_said_and_the_next_run_begins_anew(tmp_path):
     workdir = tmp_path / "workdir"
     run = start(workdir)
     seen(run, "task 1/1")
@@ -16,3 +16,7 @@ def test_it_is_said(tmp_path):
     workdir.rename(tmp_path / "elsewhere")
     refused(*ended(run), "was removed or replaced while the run was at work")
     assert not checks.files_of_versions(workdir)
+    status, printed = ended(start(workdir))
+    assert status == 0, printed
+    assert len(checks.files_of_versions(workdir)) == 1
+    assert checks.states(workdir).keys() == {"COMPLETE"}
