@@ -1,5 +1,6 @@
 """What weeks bring to a run: signals, kills, a second run beside it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def test_a_second_run_is_refused_and_sigterm_stops_the_first(tmp_path):
     with subprocess.Popen(
         words(tmp_path, settings),
         cwd=ROOT,
+        # Without what JAX sets in the process of the tests.
+        env={name: text for name, text in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

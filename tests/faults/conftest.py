@@ -17,8 +17,8 @@ class Disk:
     def __init__(self, path: Path):
         self.path = path
 
-    def mount(self, *words: str) -> None:
-        subprocess.run(["mount", *words, self.path], check=True, capture_output=True, text=True)
+    def mount(self, *words: str | Path) -> None:
+        _call("mount", *words, self.path)
 
     def resize(self, megabytes: int) -> None:
         self.mount("-o", f"remount,size={megabytes}m")
@@ -29,13 +29,25 @@ class Disk:
                 ballast.write(bytes(1 << 16))
 
     def protect(self) -> None:
-        """Makes it read-only, although a run has files open there: what is mounted over it is."""
-        self.mount("--bind", str(self.path))
-        self.mount("-o", "remount,bind,ro")
+        """Makes it read-only in one step, although a run has files open there.
+
+        What is mounted over it is: a view that is read-only before anybody has it.
+        """
+        view = self.path.with_name(f"{self.path.name}-view")
+        view.mkdir()
+        _call("mount", "--bind", self.path, view)
+        _call("mount", "-o", "remount,bind,ro", view)
+        self.mount("--bind", view)
+        _call("umount", view)
+        view.rmdir()
 
     def release(self) -> None:
         """Undoes `protect`."""
-        subprocess.run(["umount", "--lazy", self.path], check=True)
+        _call("umount", "--lazy", self.path)
+
+
+def _call(*words: str | Path) -> None:
+    subprocess.run(words, check=True, capture_output=True, text=True)
 
 
 @pytest.fixture
