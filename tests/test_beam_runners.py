@@ -102,13 +102,14 @@ def examples(folder: Path) -> dict[str, bytes]:
     }
 
 
-def statistics(folder: Path) -> dict[str, tuple[int, float]]:
+def statistics(folder: Path) -> dict[str, float]:
     """The count of images and the mean label of each split."""
     found = {}
     for path in folder.glob("StatisticsGen/statistics/*/*/FeatureStats.pb"):
         (dataset,) = tfdv.load_stats_binary(str(path)).datasets
         (label,) = [f for f in dataset.features if "label" in f.path.step]
-        found[path.parent.name] = (dataset.num_examples, label.num_stats.mean)
+        found[f"{path.parent.name}, images"] = dataset.num_examples
+        found[f"{path.parent.name}, mean label"] = label.num_stats.mean
     return found
 
 
@@ -145,7 +146,7 @@ def test_the_outputs_are_those_of_one_process(kind, run, job_service, tmp_path, 
     found = examples(folder)
     assert len(found) == 3
     assert found == alone["examples"]
-    assert len(alone["statistics"]) == 3
+    assert len(alone["statistics"]) == 6
     assert statistics(folder) == pytest.approx(alone["statistics"])
     assert len(alone["evaluation"]) > 1
     assert evaluation(folder) == alone["evaluation"]

@@ -73,12 +73,13 @@ def pack(archive: Path, files: Files, parts: Path, python: str) -> list[Path]:
 
 def _install(site: Path, python: str) -> None:
     """Installs the packages for another Python, in the versions that are installed here."""
-    uv = shutil.which("uv") or ".tools/bin/uv"
+    uv = shutil.which("uv") or Path(".tools/bin/uv").absolute()
     target = ["--target", site, "--python-version", python]
     platform = ["--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
     wanted = [f"{name}=={version(name)}" for name in _PACKAGES]
     command = [uv, "pip", "install", "--quiet", "--no-deps", *target, *platform, *wanted]
-    subprocess.run(command, check=True)
+    # Outside of the project, which leaves out releases that are newer than its oldest lock.
+    subprocess.run(command, check=True, cwd=site)
 
 
 def _tree() -> Iterable[Path]:
