@@ -46,9 +46,9 @@ def test_who_does_not_heed_it_is_ended_with_all_children():
         termination._SECONDS = 0.3
         with termination.heeded():
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-            print(child.pid, flush=True)
             while True:
                 try:
+                    print(child.pid, flush=True)
                     time.sleep(60)
                 except BaseException:  # as a library may
                     pass
