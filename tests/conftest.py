@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def sample_unpacked_once():
             lambda source: of_sample() if source == str(SAMPLE) else read_members(source),
         )
         yield
+
+
+def pytest_configure(config):
+    """Shares the processors out among xdist's workers.
+
+    Each of TensorFlow's processes has as many threads as it sees processors, and those of several
+    processes on the same ones get in each other's way.
+    """
+    if worker := getattr(config, "workerinput", None):
+        number, workers = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, processors[number % len(processors) :: workers])
 
 
 def pytest_collection_modifyitems(items):
