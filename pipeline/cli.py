@@ -1,5 +1,7 @@
 """The command line."""
 
+import atexit
+import gc
 import os
 import sys
 import traceback
@@ -25,6 +27,8 @@ def main(words: Sequence[str] | None = None) -> int:
       The exit status.
     """
     options = arguments.parser().parse_args(words)
+    # As it ends, Python looks through all objects for garbage: three seconds with TensorFlow's.
+    atexit.register(gc.freeze)
     # What TensorFlow warns of as the process ends would come after the run's own last word.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

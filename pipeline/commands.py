@@ -7,12 +7,10 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kd_trainer import strict_yaml
-from pipeline import run_command
-from pipeline.quiet import output_to
+from pipeline import loading, run_command
 
 if TYPE_CHECKING:
     from ml_metadata import metadata_store
@@ -128,10 +126,10 @@ def diff(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _tensorflow_silent() -> Iterator[None]:
-    # TensorFlow, which Keras loads, reports as errors that there is no GPU; what it prints while it
-    # is loaded has no level in some of its releases.
+    # TensorFlow, which Keras loads, reports as errors that there is no GPU; what it prints as it is
+    # loaded has no level in some of its releases.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with output_to(Path(os.devnull)):
+    with loading.silently():
         yield
 
 

@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline import comparison, run_command
+from pipeline import comparison, loading, run_command
 from pipeline.history import History
 
 
@@ -44,9 +44,10 @@ def compare(
 
 def _execute(plan: comparison.ComparisonPlan, session: run_command.Session) -> int:
     # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
-    from pipeline import comparison_table, outcome
-    from pipeline.display import show_outcome
-    from pipeline.graph.comparison import create_comparison
+    with loading.uncollected():
+        from pipeline import comparison_table, outcome
+        from pipeline.display import show_outcome
+        from pipeline.graph.comparison import create_comparison
 
     console = session.console
     plan.run.keep_inputs()

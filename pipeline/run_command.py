@@ -19,8 +19,8 @@ from components.run_recorder import origin
 from kd_trainer import methods
 from kd_trainer.errors import UserError
 from pipeline import config as run_config
+from pipeline import loading, run_record, store, termination, troubles, unfinished, withdrawal
 from pipeline import plan as run_plan
-from pipeline import run_record, store, termination, troubles, unfinished, withdrawal
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
 
@@ -168,7 +168,7 @@ def load(
     Raises:
       UserError: one is wrong.
     """
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+    with loading.silently():
         config = run_config.load(preset, overrides)
     run_workdir.check_writable(workdir)
     if config.push.directory:
@@ -184,8 +184,9 @@ def document(config: run_config.RunConfig) -> str:
 
 def _execute(plan: run_plan.Plan, session: Session) -> int:
     # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
-    from pipeline import graph, outcome
-    from pipeline.display import show_outcome
+    with loading.uncollected():
+        from pipeline import graph, outcome
+        from pipeline.display import show_outcome
 
     plan.keep_inputs()
     start = time.perf_counter()
@@ -216,9 +217,10 @@ def carry_out(pipeline: "Pipeline", plan: run_plan.Plan, session: Session) -> st
       KeyboardInterrupt: it was interrupted.
       Terminated: SIGTERM has come.
     """
-    from kd_trainer import checkpoint, progress
-    from pipeline import local_runner
-    from pipeline.display import RunDisplay
+    with loading.uncollected():
+        from kd_trainer import checkpoint, progress
+        from pipeline import local_runner
+        from pipeline.display import RunDisplay
 
     # absl, in Beam's executors, parses what it finds here and refuses our own flags.
     sys.argv = sys.argv[:1]
@@ -284,7 +286,8 @@ def _print_head(console: Console, plan: run_plan.Plan) -> None:
 
 
 def _print_graph(console: Console, plan: run_plan.Plan) -> None:
-    from pipeline import graph
+    with loading.uncollected():
+        from pipeline import graph
 
     console.print("\nThe graph, each node with what it waits for:\n")
     for node in graph.create_pipeline(plan).components:

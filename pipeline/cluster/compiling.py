@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kd_trainer.errors import ConfigError
 from pipeline import config as run_config
+from pipeline import loading
 from pipeline.cluster import compiled
-from pipeline.quiet import output_to
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,13 +67,13 @@ def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeli
 
 
 def _load(options: argparse.Namespace) -> run_config.RunConfig:
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+    with loading.silently():
         return run_config.load(options.preset or "quick", options.set)
 
 
 def _compile(config: run_config.RunConfig, options: argparse.Namespace) -> str:
     # What TensorFlow and TFX say while they are loaded is no part of what was asked for.
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+    with loading.silently():
         from pipeline.cluster import plan  # Keras
 
         make = plan.make_comparison if options.compare else plan.make

@@ -14,11 +14,13 @@ HEAD = [
     "A first run of `tfx-distill run --preset quick`, by its own lines. What trains is the sum of",
     "the epochs' seconds, their measuring included; the rest of a Trainer's time loads data and",
     "networks, traces, exports and tests. Of the Evaluator's and the profiler's time a part is the",
-    "models' answers.",
+    "models' answers. The imports are also timed alone, twice, of which the second counts: what",
+    "lies outside of all nodes is mostly these, and ModelChecker's process has TensorFlow's again.",
     "",
     "| | seconds |",
     "|---|---|",
 ]
+_IMPORTS = {"TensorFlow": "tensorflow", "TensorFlow, Keras and TFX": "tensorflow, keras, tfx.v1"}
 _NODE = re.compile(r"^✓ (\S+)\s+([\d.]+) s", re.MULTILINE)
 
 
@@ -60,5 +62,14 @@ def lines(options: argparse.Namespace) -> list[str]:
         },
         "outside of all nodes": whole - sum(nodes.values()),
         "**beside training and data writing**": whole - training - writing,
+        **{f"imports alone: {name}": _import(modules) for name, modules in _IMPORTS.items()},
     }
     return [*HEAD, *(f"| {name} | {seconds:.1f} |" for name, seconds in rows.items())]
+
+
+def _import(modules: str) -> float:
+    code = f"import gc; gc.disable(); import {modules}; gc.freeze()"  # as the command does
+    for _ in range(2):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
