@@ -43,7 +43,7 @@ def compare(
 
 
 def _execute(plan: comparison.ComparisonPlan, session: run_command.Session) -> int:
-    # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
+    # Importing TFX takes seconds: a mistake in the configuration need not wait for it.
     with loading.uncollected():
         from pipeline import comparison_table, outcome
         from pipeline.display import show_outcome

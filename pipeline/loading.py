@@ -13,8 +13,8 @@ from pipeline.quiet import output_to
 def uncollected() -> Iterator[None]:
     """Has Python look for no garbage meanwhile.
 
-    TensorFlow and TFX make a million objects that stay as they are loaded; looking through them
-    again and again is a third of the time.
+    TensorFlow and TFX make over a million objects that stay, as they are loaded; looking through
+    them again and again is a third of the time.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -183,7 +183,7 @@ def document(config: run_config.RunConfig) -> str:
 
 
 def _execute(plan: run_plan.Plan, session: Session) -> int:
-    # Importing TFX takes ten seconds: a mistake in the configuration need not wait for it.
+    # Importing TFX takes seconds: a mistake in the configuration need not wait for it.
     with loading.uncollected():
         from pipeline import graph, outcome
         from pipeline.display import show_outcome

@@ -77,8 +77,8 @@ def test_a_second_run_is_refused_and_sigterm_stops_the_first(tmp_path):
 
 def test_a_run_that_is_killed_again_and_again_goes_on(tmp_path):
     with served() as url:
-        found = soak.go_on(tmp_path, url, SMALL, kills=2, seed=1, deadline=time.monotonic() + 600)
-    assert found["kills"] == 2, found
+        found = soak.go_on(tmp_path, url, SMALL, kills=3, seed=1, deadline=time.monotonic() + 600)
+    assert found["kills"] == 3, found
     assert not found["problems"], found
     at_work = {Execution.State.Name(state) for state in (Execution.NEW, Execution.RUNNING)}
     assert not at_work & set(found["executions"])
