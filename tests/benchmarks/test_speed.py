@@ -13,6 +13,7 @@ from benchmarks.speed.plainly import without
 from benchmarks.speed.subjects import Steps
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import distiller, examples, teacher
+from kd_trainer.networks import NETWORKS
 
 ADAPTER = """
 import sys
@@ -172,6 +173,10 @@ def test_settings_are_compared_on_the_same_seeds(monkeypatch):
     for name in ("RECIPE", "TEACHER_RECIPE"):
         recipe = getattr(tables.settings, name).model_copy(update={"epochs": 1})
         monkeypatch.setattr(tables.settings, name, recipe)
+    # Compiling takes nearly all of the time.
+    monkeypatch.setitem(NETWORKS, "tiny", ("kd_helpers:tiny", {"size": 32, "stages": 3}))
+    for name in ("TEACHER", "STUDENT"):
+        monkeypatch.setattr(tables.settings, name, "tiny")
     given = ["--classes", "2", "--seeds", "0", "1", "--methods", "soft_logits"]
     found = rows(made(tables.settings, *given))
     assert [row[1] for row in found] == list(tables.settings.SETTINGS)

@@ -18,8 +18,8 @@ pytestmark = [
 YESTERDAY = ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-m", "-f", "-1d")
 
 
-def pushed(workdir, *, before, seed):
-    status, printed = ended(start(workdir, before=before, seed=seed))
+def pushed(workdir, *, before, method):
+    status, printed = ended(start(workdir, before=before, method=method))
     assert status == 0, printed
     return printed
 
@@ -40,13 +40,13 @@ def asked(workdir, *words):
 
 
 def test_the_newest_stays_the_newest(tmp_path):
-    pushed(tmp_path, before=(), seed=1)
+    pushed(tmp_path, before=(), method="soft_logits")
     (first,) = versions(tmp_path)
-    pushed(tmp_path, before=YESTERDAY, seed=2)
+    pushed(tmp_path, before=YESTERDAY, method="attention_transfer")
     _, second = versions(tmp_path)
     assert second > first
     # The first student again: trained it is no more, compared it is with what is in service.
-    printed = pushed(tmp_path, before=YESTERDAY, seed=1)
+    printed = pushed(tmp_path, before=YESTERDAY, method="soft_logits")
     assert f"Baseline: version {second} is the newest" in printed
     *_, third = versions(tmp_path)
     assert third > second

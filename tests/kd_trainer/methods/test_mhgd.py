@@ -107,7 +107,7 @@ def test_in_training_some_heads_of_each_sample_are_dropped_and_never_all(random)
         for _ in range(2)
     ]
     np.testing.assert_allclose(kept[0], np.round(kept[0]), atol=1e-5)
-    counts = kept[0].sum(axis=1)
+    counts = np.round(kept[0]).sum(axis=1)
     assert counts.min() >= 1
     assert counts.max() <= 3
     assert 0.4 < kept[0].mean() < 0.6
