@@ -1,7 +1,7 @@
 """The command `tfx-distill run`."""
 
+import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -141,7 +141,7 @@ def dry_run(
     config = load(preset, overrides, workdir, metadata)
     command = run_record.command(preset, overrides, workdir, metadata, "run")
     source = run_plan.locate(config, workdir)
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")) as terminal:
+    with output_to(Path(os.devnull)) as terminal:
         console = Console(file=terminal)
         plan = run_plan.make(config, workdir, source, metadata, command)
         _print_head(console, plan)

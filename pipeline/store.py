@@ -3,7 +3,6 @@
 import os
 import socket
 import sqlite3
-import tempfile
 import textwrap
 from contextlib import closing
 from pathlib import Path
@@ -130,7 +129,7 @@ def read(connection: metadata_store_pb2.ConnectionConfig) -> metadata_store.Meta
         _check_listening(connection.mysql)
     try:
         # The client library prints guesses of its own.
-        with tempfile.TemporaryDirectory() as folder, output_to(Path(folder, "log")):
+        with output_to(Path(os.devnull)):
             return metadata_store.MetadataStore(reading)
     except (RuntimeError, errors.StatusError) as error:
         raise ConfigError(_explained(reading, str(error))) from None
