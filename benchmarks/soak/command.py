@@ -27,6 +27,7 @@ SETTINGS = {
     "gate.min_accuracy": 0,
     "gate.min_change": -1,
 }
+DOWNLOAD = "download"
 _POLLING = 0.02
 _DOWNLOAD_SECONDS = 2
 # The command line, but that the official archive is another one.
@@ -44,7 +45,8 @@ class Moment(NamedTuple):
     """When a run is killed.
 
     Attributes:
-      node: after the line with which this node starts; empty, after the process has started.
+      node: after the line with which this node starts, or after the `DOWNLOAD` has received
+        something; empty, after the process has started.
       seconds: so long after that.
     """
 
@@ -62,12 +64,15 @@ class Command:
 
     Attributes:
       output: what all starts have printed.
-      starts: the times at which nodes of the last start began, by node, in seconds of its process.
+      part: what has been downloaded so far.
+      starts: the times at which nodes and download of the last start began, in seconds of its
+        process. A download that finds everything there begins with the first node.
     """
 
     def __init__(self, workdir: Path, url: str, settings: Mapping[str, Any]):
         self.workdir, self._url, self._settings = workdir, url, settings
         self.output = workdir.with_name(f"{workdir.name}.txt")
+        self.part = workdir / "downloads" / f"{SAMPLE.name}.part"
         self.starts: dict[str, float] = {}
 
     def run(self, watch: Any = lambda: None, until: Moment | None = None) -> int:
@@ -83,15 +88,18 @@ class Command:
         self.starts = {"": 0.0}
         with open(self.output, "a+") as output:
             seen = output.seek(0, os.SEEK_END)
-            begin = time.monotonic()
+            begin, begin_by_clock = time.monotonic(), time.time()
             process = self._start(output)
             while process.poll() is None:
                 watch()
                 now = time.monotonic() - begin
+                if self._downloads_since(begin_by_clock):
+                    self.starts.setdefault(DOWNLOAD, now)
                 with open(self.output) as printed:
                     printed.seek(seen)
                     for line in printed.read().splitlines():
                         if line.startswith("▸ "):
+                            self.starts.setdefault(DOWNLOAD, now)
                             self.starts.setdefault(line[2:], now)
                 if until and until.node in self.starts and now >= self._at(until):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -102,6 +110,11 @@ class Command:
 
     def _at(self, moment: Moment) -> float:
         return self.starts[moment.node] + moment.seconds
+
+    def _downloads_since(self, moment: float) -> bool:
+        with suppress(OSError):  # there is none, or it has just been finished
+            return self.part.stat().st_mtime > moment
+        return False
 
     def _start(self, output: Any) -> subprocess.Popen:
         digest = hashlib.md5(SAMPLE.read_bytes()).hexdigest()

@@ -8,22 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.soak import checks
-from benchmarks.soak.command import Command, Moment
+from benchmarks.soak.command import DOWNLOAD, Command, Moment
 
 
 def moments(starts: Mapping[str, float], kills: int, seed: int) -> list[Moment]:
-    """Draws the moments of the kills, in their order: one in each equal part of a run's course.
+    """Draws the moments of the kills, in their order.
+
+    One is in each node, however short, as the push is, or in as many of them as there are kills;
+    the others are spread over the course, one in each equal part of it.
 
     Args:
-      starts: when its nodes began, `end` when it was over, in seconds.
+      starts: when nodes and download began, `end` when it was over, in seconds.
       kills: how many.
       seed: of the draw.
     """
     rng = random.Random(seed)
+    nodes = sorted(starts.keys() - {"end"}, key=lambda node: starts[node])
+    ends = dict(zip(nodes, [*(starts[node] for node in nodes[1:]), starts["end"]], strict=True))
+    times = [
+        rng.uniform(starts[node], ends[node]) for node in rng.sample(nodes, min(kills, len(nodes)))
+    ]
+    spread = kills - len(times)
+    times += [(part + rng.random()) / spread * starts["end"] for part in range(spread)]
     drawn = []
-    for number in range(kills):
-        at = (number + rng.random()) / kills * starts["end"]
-        node = max((node for node in starts if starts[node] <= at), key=lambda node: starts[node])
+    for at in sorted(times):
+        node = max((node for node in nodes if starts[node] <= at), key=lambda node: starts[node])
         drawn.append(Moment(node, round(at - starts[node], 3)))
     return drawn
 
@@ -75,7 +84,7 @@ def go_on(
             raise RuntimeError(f"A start ended with {status}: see {disturbed.output}")
         course["statuses"].append(status)
         if status == -9:
-            course["killed"].append(_where(printed))
+            course["killed"].append(_where(printed, disturbed))
         _keep(state, course)
         if not left:
             break
@@ -89,11 +98,12 @@ def go_on(
     }
 
 
-def _where(printed: str) -> str:
+def _where(printed: str, command: Command) -> str:
     """Returns the node that was running, and the epoch that had been printed last, if any."""
     before, _, since = printed.rpartition("▸ ")
     if not before:
-        return "before the first node"
+        downloading = DOWNLOAD in command.starts and command.part.exists()
+        return DOWNLOAD if downloading else "before the first node"
     node, *lines = since.splitlines()
     ended = [line.split()[0] for line in lines if line.startswith(("✓", "✗"))]
     epochs = [" ".join(line.split()[:2]) for line in lines if line.startswith("    ")]

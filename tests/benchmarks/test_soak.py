@@ -7,10 +7,11 @@ from ml_metadata import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Execution, ExecutionType
 
 from benchmarks.soak import checks, soak
+from benchmarks.soak.command import Command
 from kd_trainer.checkpoint import Checkpoint, Position
 from pipeline import store
 
-STARTS = {"": 0.0, "RunRecorder": 12.0, "Trainer.baseline": 14.0, "end": 40.0}
+STARTS = {"": 0.0, "RunRecorder": 12.0, "Pusher": 14.0, "Trainer.baseline": 14.01, "end": 40.0}
 PRINTED = """\
 quick: resnet8 -> resnet8 by soft_logits (crd)
 ▸ RunRecorder
@@ -21,19 +22,33 @@ quick: resnet8 -> resnet8 by soft_logits (crd)
 """
 
 
-def test_moments_are_spread_over_the_course_and_reproducible() -> None:
-    drawn = soak.moments(STARTS, 40, seed=3)
-    assert drawn == soak.moments(STARTS, 40, seed=3) != soak.moments(STARTS, 40, seed=4)
+@pytest.mark.parametrize("seed", range(5))
+def test_moments_are_in_every_node_and_spread_over_the_course(seed: int) -> None:
+    drawn = soak.moments(STARTS, 44, seed)
+    assert drawn == soak.moments(STARTS, 44, seed) != soak.moments(STARTS, 44, seed + 5)
     at = [STARTS[moment.node] + moment.seconds for moment in drawn]
-    assert [int(second) for second in at] == list(range(40))
+    assert at == sorted(at)
+    assert {int(second) for second in at} == set(range(40))
     assert {moment.node for moment in drawn} == STARTS.keys() - {"end"}
+    assert len(drawn) == 44
 
 
-def test_where_it_was_killed() -> None:
-    assert soak._where("data: a download") == "before the first node"
-    assert soak._where(PRINTED) == "Trainer.baseline, after task 2/6"
-    assert soak._where(PRINTED.split("    task")[0]) == "Trainer.baseline"
-    assert soak._where(PRINTED.split("▸ Trainer")[0]) == "RunRecorder, after it"
+def test_few_moments_are_in_as_many_nodes() -> None:
+    drawn = soak.moments(STARTS, 3, seed=0)
+    assert len({moment.node for moment in drawn}) == 3
+
+
+def test_where_it_was_killed(tmp_path: Path) -> None:
+    command = Command(tmp_path / "workdir", "http://127.0.0.1:1", {})
+    assert soak._where("data: a download", command) == "before the first node"
+    assert soak._where(PRINTED, command) == "Trainer.baseline, after task 2/6"
+    assert soak._where(PRINTED.split("    task")[0], command) == "Trainer.baseline"
+    assert soak._where(PRINTED.split("▸ Trainer")[0], command) == "RunRecorder, after it"
+    command.part.parent.mkdir(parents=True)
+    command.part.touch()  # an earlier start's, so far
+    assert soak._where("", command) == "before the first node"
+    command.starts["download"] = 8.0
+    assert soak._where("", command) == "download"
 
 
 def test_epochs_that_were_trained_and_that_need_not_be(tmp_path: Path) -> None:
