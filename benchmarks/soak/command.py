@@ -27,7 +27,7 @@ SETTINGS = {
     "gate.min_accuracy": 0,
     "gate.min_change": -1,
 }
-DOWNLOAD = "download"
+DOWNLOAD, CHECKS = "download", "checks"
 _POLLING = 0.02
 _DOWNLOAD_SECONDS = 2
 # The command line, but that the official archive is another one.
@@ -45,9 +45,9 @@ class Moment(NamedTuple):
     """When a run is killed.
 
     Attributes:
-      node: after the line with which this node starts, or after the `DOWNLOAD` has received
-        something; empty, after the process has started.
-      seconds: so long after that.
+      node: after the line with which this node starts; after the `DOWNLOAD` has received
+        something; with the archive there, `CHECKS`; empty, after the process has started.
+      seconds: so long after that, or as the node ends if that is earlier.
     """
 
     node: str
@@ -65,14 +65,15 @@ class Command:
     Attributes:
       output: what all starts have printed.
       part: what has been downloaded so far.
-      starts: the times at which nodes and download of the last start began, in seconds of its
-        process. A download that finds everything there begins with the first node.
+      starts: the times at which nodes, download and checks of the last start began, in seconds of
+        its process.
     """
 
     def __init__(self, workdir: Path, url: str, settings: Mapping[str, Any]):
         self.workdir, self._url, self._settings = workdir, url, settings
         self.output = workdir.with_name(f"{workdir.name}.txt")
-        self.part = workdir / "downloads" / f"{SAMPLE.name}.part"
+        self._archive = workdir / "downloads" / SAMPLE.name
+        self.part = self._archive.with_name(f"{SAMPLE.name}.part")
         self.starts: dict[str, float] = {}
 
     def run(self, watch: Any = lambda: None, until: Moment | None = None) -> int:
@@ -86,6 +87,7 @@ class Command:
           The exit status; that of SIGKILL is -9.
         """
         self.starts = {"": 0.0}
+        ended = set()
         with open(self.output, "a+") as output:
             seen = output.seek(0, os.SEEK_END)
             begin, begin_by_clock = time.monotonic(), time.time()
@@ -95,13 +97,17 @@ class Command:
                 now = time.monotonic() - begin
                 if self._downloads_since(begin_by_clock):
                     self.starts.setdefault(DOWNLOAD, now)
+                if self._archive.exists():  # from the beginning, after the first starts
+                    self.starts.setdefault(DOWNLOAD, now)
+                    self.starts.setdefault(CHECKS, now)
                 with open(self.output) as printed:
                     printed.seek(seen)
                     for line in printed.read().splitlines():
                         if line.startswith("▸ "):
-                            self.starts.setdefault(DOWNLOAD, now)
                             self.starts.setdefault(line[2:], now)
-                if until and until.node in self.starts and now >= self._at(until):
+                        elif line.startswith("✓ "):
+                            ended.add(line.split()[1])
+                if until and (until.node in ended or now >= self._at(until)):
                     os.killpg(process.pid, signal.SIGKILL)
                 time.sleep(_POLLING)
             self.starts["end"] = time.monotonic() - begin
@@ -109,7 +115,7 @@ class Command:
         return process.returncode
 
     def _at(self, moment: Moment) -> float:
-        return self.starts[moment.node] + moment.seconds
+        return self.starts.get(moment.node, float("inf")) + moment.seconds
 
     def _downloads_since(self, moment: float) -> bool:
         with suppress(OSError):  # there is none, or it has just been finished

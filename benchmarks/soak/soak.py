@@ -18,7 +18,7 @@ def moments(starts: Mapping[str, float], kills: int, seed: int) -> list[Moment]:
     the others are spread over the course, one in each equal part of it.
 
     Args:
-      starts: when nodes and download began, `end` when it was over, in seconds.
+      starts: when nodes, download and checks began, `end` when it was over, in seconds.
       kills: how many.
       seed: of the draw.
     """
