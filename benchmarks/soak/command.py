@@ -87,7 +87,6 @@ class Command:
           The exit status; that of SIGKILL is -9.
         """
         self.starts = {"": 0.0}
-        ended = set()
         with open(self.output, "a+") as output:
             seen = output.seek(0, os.SEEK_END)
             begin, begin_by_clock = time.monotonic(), time.time()
@@ -95,18 +94,14 @@ class Command:
             while process.poll() is None:
                 watch()
                 now = time.monotonic() - begin
-                if self._downloads_since(begin_by_clock):
-                    self.starts.setdefault(DOWNLOAD, now)
-                if self._archive.exists():  # from the beginning, after the first starts
-                    self.starts.setdefault(DOWNLOAD, now)
-                    self.starts.setdefault(CHECKS, now)
                 with open(self.output) as printed:
                     printed.seek(seen)
-                    for line in printed.read().splitlines():
-                        if line.startswith("▸ "):
-                            self.starts.setdefault(line[2:], now)
-                        elif line.startswith("✓ "):
-                            ended.add(line.split()[1])
+                    lines = printed.read().splitlines()
+                begun = [*self._before_nodes(begin_by_clock)]
+                begun += [line[2:] for line in lines if line.startswith("▸ ")]
+                for node in begun:
+                    self.starts.setdefault(node, now)
+                ended = {line.split()[1] for line in lines if line.startswith("✓ ")}
                 if until and (until.node in ended or now >= self._at(until)):
                     os.killpg(process.pid, signal.SIGKILL)
                 time.sleep(_POLLING)
@@ -117,10 +112,13 @@ class Command:
     def _at(self, moment: Moment) -> float:
         return self.starts.get(moment.node, float("inf")) + moment.seconds
 
-    def _downloads_since(self, moment: float) -> bool:
-        with suppress(OSError):  # there is none, or it has just been finished
-            return self.part.stat().st_mtime > moment
-        return False
+    def _before_nodes(self, begin: float) -> Iterator[str]:
+        """Yields which of `DOWNLOAD` and `CHECKS` have begun in a start, by the files."""
+        if self._archive.exists():  # from the beginning, after the first starts
+            yield from (DOWNLOAD, CHECKS)
+        with suppress(OSError):  # there is no part, or it has just been finished
+            if self.part.stat().st_mtime > begin:
+                yield DOWNLOAD
 
     def _start(self, output: Any) -> subprocess.Popen:
         digest = hashlib.md5(SAMPLE.read_bytes()).hexdigest()

@@ -14,8 +14,8 @@ from benchmarks.soak.command import DOWNLOAD, Command, Moment
 def moments(starts: Mapping[str, float], kills: int, seed: int) -> list[Moment]:
     """Draws the moments of the kills, in their order.
 
-    One is in each node, however short, as the push is, or in as many of them as there are kills;
-    the others are spread over the course, one in each equal part of it.
+    One is in each node, however short, as the push is, and in the download, or in as many of them
+    as there are kills; the others are spread over the course, one in each equal part of it.
 
     Args:
       starts: when nodes, download and checks began, `end` when it was over, in seconds.

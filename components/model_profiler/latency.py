@@ -13,8 +13,8 @@ _SECONDS_A_NETWORK = 2.0
 def in_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, np.ndarray]:
     """Times calls, each in its turn: whatever slows the machine down meets all of them.
 
-    Each is called twice and timed the second time, or who follows the largest would pay for the
-    caches that it has filled.
+    Each is called twice and timed the second time: the first call after another network's pays for
+    the caches that this one has filled.
 
     Args:
       calls: what is timed, by name.

@@ -97,29 +97,12 @@ def test_a_network_that_answers_with_no_number_is_named(inputs, tmp_path):
     assert not (tmp_path / "profile").exists()
 
 
-def depthwise():
-    """What MobileNetV2 is made of, and is exported a minute faster."""
-    import keras
-    from keras import layers
-
-    images = keras.Input((32, 32, 3), dtype="uint8", name="images")
-    x = layers.DepthwiseConv2D(3, 2, use_bias=False)(layers.Rescaling(1 / 255)(images))
-    x = layers.Conv2D(8, 1, use_bias=False)(layers.ReLU(6.0)(layers.BatchNormalization()(x)))
-    x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
-    return keras.Model(images, layers.Dense(100, name="logits")(x))
-
-
-def residual():
+@pytest.mark.parametrize("name", ["resnet8", "mobilenet_v2"])
+def test_parameters_of_a_saved_model_are_those_of_the_network(name, tmp_path):
+    from kd_trainer import export, training
     from kd_trainer.networks import build
 
-    return build("resnet8", 100)
-
-
-@pytest.mark.parametrize("make", [residual, depthwise])
-def test_parameters_of_a_saved_model_are_those_of_the_network(make, tmp_path):
-    from kd_trainer import export, training
-
-    network = make()
+    network = build(name, 100)
     export.export(network, str(tmp_path / "champion"), label_names.class_names(100))
     found = served.saved_model(str(tmp_path / "champion"))
     assert found.parameters == training.parameters(network)
