@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Execution, ExecutionType
 
 from benchmarks.soak import checks, soak
-from benchmarks.soak.command import Command
+from benchmarks.soak.command import Command, Moment
 from kd_trainer.checkpoint import Checkpoint, Position
 from pipeline import store
 
@@ -49,6 +51,43 @@ def test_where_it_was_killed(tmp_path: Path) -> None:
     assert soak._where("", command) == "before the first node"
     command.starts["download"] = 8.0
     assert soak._where("", command) == "download"
+
+
+class Course(Command):
+    """A download and two nodes, of which the second begins only long after the first has ended."""
+
+    def _start(self, output):
+        code = """
+import pathlib, sys, time
+part, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+if not part.with_suffix("").exists():
+    part.parent.mkdir(parents=True)
+    part.touch()
+    time.sleep(seconds)
+    part.rename(part.with_suffix(""))
+print("▸ one\\n✓ one  0.0 s", flush=True)
+time.sleep(60)
+print("▸ two", flush=True)
+"""
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(self.part), str(self._settings["download"])],
+            stdout=output,
+            start_new_session=True,
+        )
+
+
+def test_a_kill_in_the_download(tmp_path: Path) -> None:
+    course = Course(tmp_path / "workdir", "", {"download": 60})
+    assert course.run(until=Moment("download", 0.0)) == -9
+    assert course.part.exists()
+    assert course.starts.keys() == {"", "download", "end"}
+
+
+def test_a_kill_comes_no_later_than_its_nodes_end(tmp_path: Path) -> None:
+    course = Course(tmp_path / "workdir", "", {"download": 0})
+    for _ in ("with the download", "and without one"):
+        assert course.run(until=Moment("one", 1000.0)) == -9
+        assert course.starts.keys() == {"", "download", "checks", "one", "end"}
 
 
 def test_epochs_that_were_trained_and_that_need_not_be(tmp_path: Path) -> None:
