@@ -14,39 +14,6 @@ RESULT = ROOT / "benchmarks" / "results" / "refusals.md"
 # The rows are those of the tests, which say what the errors must hold.
 sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "bad_input")]
 
-KINDS = [
-    "archive: nothing there",
-    "archive: cut off, 25",
-    "archive: one bit flipped, 7",
-    "archive: bomb, gzip",
-    "archive: bomb, sparse",
-    "archive: path upwards",
-    "archive: symbolic link",
-    "archive: code, os.system",
-    "archive: images of floats",
-    "archive: label above",
-    "archive: test empty",
-    "configuration: text for a number",
-    "configuration: infinite rate",
-    "configuration: unknown key",
-    "configuration: two teachers",
-    "configuration: layers that do not fit",
-    "configuration: a bomb of aliases",
-    "configuration: no such schema",
-    "network: damaged weights",
-    "network: a bomb",
-    "network: a billion units",
-    "network: a Lambda layer",
-    "network: ten classes",
-    "network: one who guesses",
-    "network: a missing tap",
-    "image: PNG, huge",
-    "image: GIF, animated",
-    "image: JPEG, cut short",
-    "command line: unknown option",
-    "command line: a workdir of the kernel's",
-]
-
 
 def measure(name: str, folder: Path, places: dict[str, Path]) -> Refusal:
     """Runs a row's command and waits for its end.
@@ -67,8 +34,9 @@ def measure(name: str, folder: Path, places: dict[str, Path]) -> Refusal:
 
 
 def main() -> None:
-    """Measures all kinds and writes the table."""
+    """Measures all rows and writes the table."""
     import places as of_input
+    from table import CASES
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refusals", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULT, help="the table, as Markdown")
@@ -78,7 +46,7 @@ def main() -> None:
         given.mkdir()
         places = of_input.lay_out(given)
         refusals = []
-        for name in KINDS:
+        for name in CASES:
             folder = Path(scratch, str(len(refusals)))
             folder.mkdir()
             refusals.append(measure(name, folder, places))

@@ -32,8 +32,8 @@ def render(refusals: Sequence[Refusal]) -> str:
         "`python -m benchmarks.refusals`",
         "",
         "Each input is given to a process of its own; the seconds are from its start to its end, "
-        "and those of a machine that did other work beside: upper bounds. Inputs and words are "
-        "rows of `tests/bad_input/table.py`, which has many more.",
+        "and those of a machine that did other work beside: upper bounds. The inputs are the rows "
+        "of `tests/bad_input/table.py`, which says what each error must hold.",
         "",
         f"{len(refusals)} inputs; the slowest, {slowest.name!r}, took {slowest.seconds:.1f} s. "
         f"The goal is less than {_GOAL_SECONDS} s.",

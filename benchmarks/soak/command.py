@@ -30,13 +30,25 @@ SETTINGS = {
 DOWNLOAD, CHECKS = "download", "checks"
 _POLLING = 0.02
 _DOWNLOAD_SECONDS = 2
-# The command line, but that the official archive is another one.
+_PUSH_SECONDS = 2
+# The command line, but that the official archive is another one, and that a push takes as long as
+# that of a large network on a slow volume: it waits before and after it makes the version seen.
 _CODE = """
 import sys
+import time
+from components.atomic_pusher import push
 from components.cifar100_example_gen import download
 from pipeline import cli
+
+def rename_slowly(incoming, directory, rename=push._rename_to_version):
+    time.sleep(float(sys.argv[3]) / 2)
+    target = rename(incoming, directory)
+    time.sleep(float(sys.argv[3]) / 2)
+    return target
+
 download.fetch.__defaults__ = tuple(sys.argv[1:3])
-sys.exit(cli.main(sys.argv[3:]))
+push._rename_to_version = rename_slowly
+sys.exit(cli.main(sys.argv[4:]))
 """
 _ROOT = Path(__file__).parents[2]
 
@@ -125,7 +137,7 @@ class Command:
         sets = [w for key, value in self._settings.items() for w in ("--set", f"{key}={value}")]
         words = ["run", "--workdir", str(self.workdir), *sets]
         return subprocess.Popen(
-            [sys.executable, "-c", _CODE, self._url, f"md5:{digest}", *words],
+            [sys.executable, "-c", _CODE, self._url, f"md5:{digest}", str(_PUSH_SECONDS), *words],
             cwd=_ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,12 +1,5 @@
-from benchmarks.refusals.__main__ import KINDS, measure
+from benchmarks.refusals.__main__ import measure
 from benchmarks.refusals.table import Refusal, render
-
-
-def test_the_kinds_are_rows_of_the_tests():
-    from table import CASES  # which importing the benchmark makes possible
-
-    assert set(KINDS) <= set(CASES)
-    assert {name.partition(":")[0] for name in KINDS} == {n.partition(":")[0] for n in CASES}
 
 
 def test_a_row_is_what_the_command_says(tmp_path):
