@@ -40,15 +40,18 @@ from components.atomic_pusher import push
 from components.cifar100_example_gen import download
 from pipeline import cli
 
-def rename_slowly(incoming, directory, rename=push._rename_to_version):
-    time.sleep(float(sys.argv[3]) / 2)
+url, digest, seconds, *words = sys.argv[1:]
+rename = push._rename_to_version
+
+def rename_slowly(incoming, directory):
+    time.sleep(float(seconds) / 2)
     target = rename(incoming, directory)
-    time.sleep(float(sys.argv[3]) / 2)
+    time.sleep(float(seconds) / 2)
     return target
 
-download.fetch.__defaults__ = tuple(sys.argv[1:3])
+download.fetch.__defaults__ = (url, digest)
 push._rename_to_version = rename_slowly
-sys.exit(cli.main(sys.argv[4:]))
+sys.exit(cli.main(words))
 """
 _ROOT = Path(__file__).parents[2]
 
