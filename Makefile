@@ -31,8 +31,11 @@ setup: .venv/.ready-$(PYTHON)
 run: setup
 	.venv/bin/tfx-distill run --preset quick
 
+# Two workers a processor of the smallest machine: one is at work while the other waits.
+PYTEST := .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder
+
 test: lint test-tools
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not containers"
+	$(PYTEST) -m "not containers"
 
 # What some tests need beside Python: a database server, a browser, another clock. No service is
 # started.
@@ -54,7 +57,7 @@ test-tools:
 	fi
 
 test-fast: lint
-	.venv/bin/pytest
+	$(PYTEST)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -41,7 +41,7 @@ def command(workdir, *words):
 
 def compare(workdir, *words):
     done = subprocess.run(
-        command(workdir, *words), cwd=ROOT, capture_output=True, text=True, timeout=600
+        command(workdir, *words), cwd=ROOT, capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -97,12 +97,14 @@ def test_a_methods_step_is_held_against_its_bound():
     assert float(row[4].split()[0]) == pytest.approx(step / bound, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_step_with_kept_outputs_is_held_against_a_plain_one():
     (row,) = rows(made(tables.cache, *SMALL, "--methods", "soft_logits"))
     assert row[:2] == ["soft_logits", "4"]
     assert all(float(cell.split()[0]) > 0 for cell in row[2:])
 
 
+@pytest.mark.slow
 def test_students_at_once_are_held_against_one_after_the_other(monkeypatch):
     monkeypatch.setattr(tables.together, "STEPS", 2)
     setting = tables.together.Setting("resnet8", "resnet8", ("soft_logits", "rkd"), 4, "float32")
@@ -111,6 +113,7 @@ def test_students_at_once_are_held_against_one_after_the_other(monkeypatch):
         assert taken.megabytes > 0
 
 
+@pytest.mark.slow
 def test_choices_are_held_against_what_was_chosen(monkeypatch):
     monkeypatch.setattr(tables.choices, "STEPS", 1)
     # It takes a minute to compile.
@@ -156,6 +159,7 @@ def test_an_exponent_is_that_of_a_power():
     assert math.isnan(tables.growth.exponent([1, 2], [0, 5]))
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_process_that_is_measured():
     lines = made(tables.growth, "--only", "input", "--at", "20000", "40000")
     (row,) = rows(lines)

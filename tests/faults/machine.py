@@ -54,7 +54,7 @@ def seen(process: subprocess.Popen, *words: str) -> str:
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:
     """Returns the exit status, and what was printed since it was looked at last."""
-    printed, _ = process.communicate(timeout=400)
+    printed, _ = process.communicate(timeout=1200)
     return process.returncode, printed
 
 

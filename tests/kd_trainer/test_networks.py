@@ -205,6 +205,7 @@ def test_a_tap_is_the_relu_of_its_preact(name: str, linear: set[str]) -> None:
         np.testing.assert_array_equal(taps[tap], expected, err_msg=tap)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_it_learns_real_images(name: str) -> None:
     keras.utils.set_random_seed(1)

@@ -77,6 +77,7 @@ INDICES = 2 * 4 * 24 * view_count(RECIPE)
 SEEN = RECIPE.epochs * 24 + 2 * RECIPE.batch_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["soft_logits", "dkd", "rkd", "crd"])
 def test_a_training_with_the_cache_is_the_one_without(method, distil, outputs, asked):
     without = distil(method)

@@ -57,6 +57,7 @@ def without_seconds(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
+@pytest.mark.slow
 def test_each_is_what_it_is_alone(teacher, tmp_path):
     data = {name: {"log_dir": tmp_path / name} for name in SPECS}
     found = together(teacher, {name: method(name) for name in SPECS}, **data)

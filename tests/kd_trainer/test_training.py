@@ -60,6 +60,7 @@ RATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_a_few_steps_lower_a_methods_own_term(
     name: str, preset: str, seasoned: keras.Model

@@ -86,6 +86,7 @@ def trained() -> tuple[list[str], Any]:
     return names, progress.subscribe(listen)
 
 
+@pytest.mark.slow
 def test_those_who_did_not_diverge_are_not_trained_again(
     inputs: dict[str, list], tmp_path: Path
 ) -> None:

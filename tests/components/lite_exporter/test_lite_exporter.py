@@ -48,6 +48,7 @@ def convert(network: keras.Model, examples: Any, folder: Path) -> Any:
     return lite
 
 
+@pytest.mark.slow
 def test_it_writes_a_file_a_precision(examples: Any, tmp_path: Path) -> None:
     keras.utils.set_random_seed(3)
     network = build("resnet8", 100)
