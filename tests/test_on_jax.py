@@ -11,11 +11,10 @@ TESTS = Path(__file__).parent / "kd_trainer"
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 # The goldens, a step of every method, and what depends on the backend.
 ON_JAX = {
-    "golden values": ["losses/test_loss_golden.py"],
+    "losses": ["losses/test_loss_golden.py", "test_gradients.py", "test_contrast_memory.py"],
     "presets": ["methods", "-k", "golden or independent"],
     "steps": ["methods/test_method_properties.py", "-k", "once or stays or ends_as or measured"],
-    "gradients": ["test_gradients.py", "test_distiller.py", "test_combination.py"],
-    "memory": ["test_contrast_memory.py"],
+    "distiller": ["test_distiller.py", "test_combination.py"],
     "full scale": [str(BENCHMARKS / "test_scanned.py")],
 }
 
