@@ -31,8 +31,8 @@ setup: .venv/.ready-$(PYTHON)
 run: setup
 	.venv/bin/tfx-distill run --preset quick
 
-# Two workers a processor of the smallest machine: one is at work while the other waits.
-PYTEST := .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder
+# One worker a processor of the smallest machine: two a processor take a third longer.
+PYTEST := .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint test-tools
 	$(PYTEST) -m "not containers"

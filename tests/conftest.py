@@ -47,6 +47,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests come first, whole runs before all: no worker is last alone."""
+    """Files with slow tests come first, whole runs before all: the last ones are short."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, len(item.path.parts)))
