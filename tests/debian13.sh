@@ -32,7 +32,7 @@ zlib1g trixie "$root.new" ${mirror:+"$mirror"} >/dev/null
   tar -C "$python" --exclude=__pycache__ --exclude='*.a' --exclude=./lib/python3.11/site-packages \
     -c . | tar -C "$root.new/usr/local" -x --no-same-owner
   chroot "$root.new" ldconfig
-  mkdir -p "$root.new/$checkout" "$root.new/venv"
+  mkdir "$root.new/venv"
   mv "$root.new" "$root"
 }
 
@@ -47,9 +47,11 @@ mkdir -p .venv
 export root checkout tmp
 unshare --mount bash -c '
 set -eu
+# Before the checkout, which may lie in /tmp.
+mount --bind "$tmp" "$root/tmp"
+mkdir -p "$root$checkout"
 mount --bind "$checkout" "$root$checkout"
 mount --bind "$root/venv" "$root$checkout/.venv"
-mount --bind "$tmp" "$root/tmp"
 mount --rbind /dev "$root/dev"
 mount --rbind /proc "$root/proc"
 certificates=/etc/ssl/certs/ca-certificates.crt
