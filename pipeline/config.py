@@ -254,7 +254,7 @@ def load(preset: str, overrides: Sequence[str] = ()) -> RunConfig:
         its range; an override without `=`.
     """
     document = presets.read(preset)
-    setting = _setting(validate(document))
+    setting = _setting(_typed(document))
     apply(document, overrides)
     config = validate(document)
     if _setting(config) != setting:
@@ -279,10 +279,14 @@ def validate(document: Mapping[str, Any]) -> RunConfig:
       ConfigError: as `load`, or there is a secret in it.
     """
     secrets.check(document)
-    try:
-        config = RunConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(explain(error, RunConfig)) from None
+    config = _typed(document)
     from kd_trainer import methods  # Keras is loaded for a method, not for a table of names
 
     return config.model_copy(update={"method": methods.resolve(config.method)})
+
+
+def _typed(document: Mapping[str, Any]) -> RunConfig:
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(explain(error, RunConfig)) from None
