@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kd_trainer import strict_yaml
-from pipeline import loading, run_command
+from pipeline import loading, run_command, store
+from pipeline.request import Request
 
 if TYPE_CHECKING:
     from ml_metadata import metadata_store
-    from ml_metadata.proto import metadata_store_pb2
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     if options.rebaseline:
         overrides.append("gate.rebaseline=true")
     command = run_command.dry_run if options.dry_run else run_command.run
-    return command(options.preset, overrides, options.workdir, _connection(options))
+    return command(_request("run", options, overrides))
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def compare(options: argparse.Namespace) -> int:
             overrides.append(f"compare.{key}={value}")
     if options.push_best:
         overrides.append("compare.push_best=true")
-    return compare_command.compare(options.preset, overrides, options.workdir, _connection(options))
+    return compare_command.compare(_request("compare", options, overrides))
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -48,10 +48,9 @@ def _overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
-def _connection(options: argparse.Namespace) -> "metadata_store_pb2.ConnectionConfig | None":
-    from pipeline import store
-
-    return store.connect(options.metadata) if options.metadata else None
+def _request(verb: str, options: argparse.Namespace, overrides: list[str]) -> Request:
+    metadata = store.connect(options.metadata) if options.metadata else None
+    return Request(verb, options.preset, overrides, options.workdir.absolute(), metadata)
 
 
 def methods(options: argparse.Namespace) -> int:
@@ -134,6 +133,4 @@ def _tensorflow_silent() -> Iterator[None]:
 
 
 def _metadata(options: argparse.Namespace) -> "metadata_store.MetadataStore":
-    from pipeline import store
-
     return store.read(store.connect(options.metadata or str(options.workdir / store.FILE_NAME)))

@@ -1,31 +1,22 @@
 """The command `tfx-distill compare`."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from ml_metadata import metadata_store
-from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline import comparison, loading, run_command
 from pipeline.history import History
+from pipeline.request import Request
 
 
-def compare(
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-) -> int:
+def compare(request: Request) -> int:
     """Trains students by several methods and seeds on one teacher, and prints the table.
 
     Args:
-      preset: the preset's name.
-      overrides: `key=value` each.
-      workdir: where everything is written.
-      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+      request: what is asked for.
 
     Returns:
       The exit status: 0; with `compare.push_best` as `run_command.run`; `run_command.FAILED` on
@@ -34,9 +25,10 @@ def compare(
     Raises:
       UserError: bad usage, configuration or data, found before anything ran.
     """
-    workdir = workdir.absolute()
-    with run_command.opened("compare", preset, overrides, workdir, metadata) as session:
-        plan = comparison.make(session.config, workdir, session.source, metadata, session.command)
+    with run_command.opened(request) as session:
+        plan = comparison.make(
+            session.config, request.workdir, session.source, request.metadata, session.command
+        )
         _print_head(session.console, plan)
         session.begin_log()
         return _execute(plan, session)

@@ -4,14 +4,13 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 from ml_metadata import metadata_store
-from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.markup import escape
 
@@ -23,6 +22,7 @@ from pipeline import loading, run_record, store, termination, troubles, unfinish
 from pipeline import plan as run_plan
 from pipeline import workdir as run_workdir
 from pipeline.quiet import output_to
+from pipeline.request import Request
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
@@ -30,19 +30,11 @@ if TYPE_CHECKING:
 PUSHED, FAILED, BAD_USAGE, REFUSED = 0, 1, 2, 3
 
 
-def run(
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-) -> int:
+def run(request: Request) -> int:
     """Runs the pipeline.
 
     Args:
-      preset: the preset's name.
-      overrides: `key=value` each.
-      workdir: where everything is written.
-      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+      request: what is asked for.
 
     Returns:
       The exit status: `PUSHED`, `REFUSED` by the gate or overtaken by another run's push, or
@@ -51,9 +43,10 @@ def run(
     Raises:
       UserError: bad usage, configuration or data, found before anything ran.
     """
-    workdir = workdir.absolute()
-    with opened("run", preset, overrides, workdir, metadata) as session:
-        plan = run_plan.make(session.config, workdir, session.source, metadata, session.command)
+    with opened(request) as session:
+        plan = run_plan.make(
+            session.config, request.workdir, session.source, request.metadata, session.command
+        )
         _print_head(session.console, plan)
         session.begin_log()
         return _execute(plan, session)
@@ -86,64 +79,47 @@ class Session(NamedTuple):
 
 
 @contextmanager
-def opened(
-    verb: str,
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-) -> Iterator[Session]:
+def opened(request: Request) -> Iterator[Session]:
     """Loads the configuration, fetches the data, and sends all output into a log.
 
     What a run left that was killed in the workdir is ended first. SIGTERM is heeded.
 
     Args:
-      verb: the command.
-      preset: the preset's name.
-      overrides: `key=value` each.
-      workdir: absolute; no other run may use it meanwhile.
-      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+      request: what is asked for; no other run may use its workdir meanwhile.
 
     Raises:
       UserError: as `run`.
     """
+    workdir = request.workdir
     run_workdir.check_free(workdir)  # to say it at once
-    config = load(preset, overrides, workdir, metadata)
-    command = run_record.command(preset, overrides, workdir, metadata, verb)
+    config = load(request)
+    command = run_record.command(request)
     with termination.heeded(), run_workdir.in_use(workdir) as check_held:
         source = run_plan.locate(config, workdir)
         log = workdir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         with output_to(log) as terminal:
             console = Console(file=terminal)
-            for ended in unfinished.end(workdir, metadata or store.default(workdir)):
+            for ended in unfinished.end(workdir, request.connection):
                 console.print(f"[dim]Was stopped, and is ended: {escape(ended)}[/]")
             yield Session(config, source, command, console, log, check_held)
 
 
-def dry_run(
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-) -> int:
+def dry_run(request: Request) -> int:
     """Checks everything that `run` checks, prints the configuration and the graph, runs nothing.
 
     Args:
-      preset: the preset's name.
-      overrides: `key=value` each.
-      workdir: where `run` would write.
-      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+      request: what `run` would be asked for.
 
     Raises:
       UserError: as `run`.
     """
-    workdir = workdir.absolute()
-    config = load(preset, overrides, workdir, metadata)
-    command = run_record.command(preset, overrides, workdir, metadata, "run")
-    source = run_plan.locate(config, workdir)
+    config = load(request)
+    source = run_plan.locate(config, request.workdir)
     with output_to(Path(os.devnull)) as terminal:
         console = Console(file=terminal)
-        plan = run_plan.make(config, workdir, source, metadata, command)
+        plan = run_plan.make(
+            config, request.workdir, source, request.metadata, run_record.command(request)
+        )
         _print_head(console, plan)
         _print_graph(console, plan)
         resolved = escape(document(config))
@@ -151,29 +127,21 @@ def dry_run(
     return PUSHED
 
 
-def load(
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-) -> run_config.RunConfig:
+def load(request: Request) -> run_config.RunConfig:
     """Loads the configuration, and looks whether all places that it names can be written to.
 
     Args:
-      preset: the preset's name.
-      overrides: `key=value` each.
-      workdir: absolute.
-      metadata: where ML Metadata is; None is a SQLite file in the workdir.
+      request: what is asked for.
 
     Raises:
       UserError: one is wrong.
     """
     with loading.silently():
-        config = run_config.load(preset, overrides)
-    run_workdir.check_writable(workdir)
+        config = run_config.load(request.preset, request.overrides)
+    run_workdir.check_writable(request.workdir)
     if config.push.directory:
         run_workdir.check_writable(Path(config.push.directory).absolute(), "push.directory")
-    store.check(metadata or store.default(workdir))
+    store.check(request.connection)
     return config
 
 

@@ -2,39 +2,28 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from ml_metadata.proto import metadata_store_pb2
 
 from components.run_recorder import origin
 from kd_trainer import strict_yaml
 from pipeline import store
 from pipeline.config import RunConfig
+from pipeline.request import Request
 
 # The keys that are paths: what is recorded must not depend on the folder one was in.
 _PATHS = {"data.path", "data.schema_path", "teacher.from", "student.from", "push.directory"}
 
 
-def command(
-    preset: str,
-    overrides: Sequence[str],
-    workdir: Path,
-    metadata: metadata_store_pb2.ConnectionConfig | None,
-    verb: str,
-) -> list[str]:
+def command(request: Request) -> list[str]:
     """Returns the command line, in words, as it can be typed in any folder; without a password.
 
     Args:
-      preset: the preset's name.
-      overrides: `key=value` each, of which `pipeline.config.load` made the configuration.
-      workdir: absolute.
-      metadata: where ML Metadata is, if that was asked for.
-      verb: the command.
+      request: what is asked for; `pipeline.config.load` took its overrides.
     """
-    sets = [word for override in overrides for word in ("--set", _typed(override))]
-    where = ["--metadata", store.name(metadata)] if metadata else []
-    return ["tfx-distill", verb, "--preset", preset, *sets, "--workdir", str(workdir), *where]
+    sets = [word for override in request.overrides for word in ("--set", _typed(override))]
+    words = ["tfx-distill", request.verb, "--preset", request.preset, *sets]
+    where = ["--metadata", store.name(request.metadata)] if request.metadata else []
+    return [*words, "--workdir", str(request.workdir), *where]
 
 
 def document(config: RunConfig, command: Sequence[str]) -> dict[str, Any]:

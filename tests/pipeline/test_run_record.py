@@ -6,6 +6,7 @@ import pytest
 
 from components.run_recorder import origin
 from pipeline import config, run_record, store
+from pipeline.request import Request
 
 
 def git(folder, *arguments):
@@ -84,7 +85,7 @@ OVERRIDES = [
 def test_the_command_can_be_typed_in_another_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = os.getcwd()
-    command = run_record.command("quick", OVERRIDES, Path("/w"), None, "run")
+    command = run_record.command(Request("run", "quick", OVERRIDES, Path("/w")))
     assert command[:4] == ["tfx-distill", "run", "--preset", "quick"]
     assert command[-2:] == ["--workdir", "/w"]
     sets = command[5:-2:2]
@@ -105,6 +106,6 @@ def test_the_command_can_be_typed_in_another_folder(tmp_path, monkeypatch):
 def test_no_password_is_in_the_command(monkeypatch):
     monkeypatch.setenv("MYSQL_PWD", "")
     metadata = store.connect("mysql://me:secret@127.0.0.1/runs")
-    command = run_record.command("quick", [], Path("/w"), metadata, "run")
+    command = run_record.command(Request("run", "quick", [], Path("/w"), metadata))
     assert command[-2:] == ["--metadata", "mysql://me@127.0.0.1:3306/runs"]
     assert "secret" not in str(command)
