@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 from kd_trainer.errors import UserError
-from pipeline import arguments, run_command, termination, troubles
+from pipeline import arguments, quiet, run_command, termination, troubles
 
 _LONGEST = 8_000  # letters
 _UNEXPECTED = (
@@ -32,7 +32,9 @@ def main(words: Sequence[str] | None = None) -> int:
     # What TensorFlow warns of as the process ends would come after the run's own last word.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        return options.command(options)
+        status = options.command(options)
+        print(end="", flush=True)  # what cannot be written is told
+        return status
     except KeyboardInterrupt:
         print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
         return run_command.FAILED
@@ -40,6 +42,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print(termination.MESSAGE, file=sys.stderr)
         return termination.STATUS
     except Exception as error:
+        quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
+        if isinstance(error, BrokenPipeError) and quiet.is_unread():
+            return run_command.FAILED
         if options.debug:
             traceback.print_exc()
         print(f"tfx-distill: {_shown(_explained(error))}", file=sys.stderr)

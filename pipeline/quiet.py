@@ -1,6 +1,7 @@
 """Keeps the noise of TFX, Beam and TensorFlow off the terminal."""
 
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,14 +31,14 @@ def output_to(log: Path) -> Iterator[TextIO]:
             yield terminal
     finally:
         for stream in (sys.stdout, sys.stderr):
-            _flush(stream)
+            flush(stream)
         for descriptor, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, descriptor)
             os.close(copy)
 
 
-def _flush(stream: TextIO) -> None:
-    """Writes out what is waiting; what the log has no room for is not to reach the terminal."""
+def flush(stream: TextIO) -> None:
+    """Writes out what is waiting; what there is no room for, or nobody to read, is dropped."""
     try:
         stream.flush()
     except OSError:
@@ -45,3 +46,10 @@ def _flush(stream: TextIO) -> None:
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
         stream.flush()
+
+
+def is_unread() -> bool:
+    """Returns whether the standard output is a pipe whose reader has gone, as `| head` has soon."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))

@@ -1,0 +1,48 @@
+"""Output that nobody reads, or that there is no room for."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+
+
+def ended(words, folder, stdout):
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *words],
+        env={**BUFFERED, "PYTHONPATH": os.getcwd()},
+        cwd=folder,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["methods"], ["run", "--preset", "quick", "--dry-run"]], ids=" ".join
+)
+def test_a_reader_who_has_enough_is_not_told_of_a_mistake(words, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        result = ended(words, tmp_path, pipe)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_what_there_is_no_room_for_is_told(tmp_path):
+    with open("/dev/full", "w") as full:
+        result = ended(["methods"], tmp_path, full)
+    assert result.returncode == 1
+    assert result.stderr.startswith("tfx-distill: The disk is full. Make room.")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_mistake_is_told_even_so(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        result = ended(["run", "--preset", "nope"], tmp_path, pipe)
+    assert result.returncode == 2
+    assert result.stderr.startswith("tfx-distill: There is no preset named 'nope'.")
