@@ -15,11 +15,12 @@ from pipeline.cluster import compiled
 
 def run(options: argparse.Namespace) -> int:
     """Compiles a pipeline into a file, and says what is in it."""
+    given = options.output
+    if given is not None and given.suffix not in (".yaml", ".yml"):  # before Keras is loaded
+        raise ConfigError(f"--output: found {str(given)!r}, expected a name that ends in .yaml.")
     config = _load(options)
     kind = "-compare" if options.compare else ""
-    target = options.output or Path(f"{config.name}{kind}.yaml")
-    if target.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"--output: found {str(target)!r}, expected a name that ends in .yaml.")
+    target = given or Path(f"{config.name}{kind}.yaml")
     text = _compile(config, options)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
