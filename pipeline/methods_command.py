@@ -11,6 +11,7 @@ from rich.table import Table
 
 from kd_trainer.methods import METHODS, Method, method_class
 from kd_trainer.methods.base import Category
+from pipeline import loading
 
 _CATEGORIES = get_args(Category)
 
@@ -18,7 +19,8 @@ _CATEGORIES = get_args(Category)
 def list_methods() -> int:
     """Prints the methods by category, a line each."""
     console = Console(highlight=False)
-    classes = {name: method_class(name) for name in METHODS}
+    with loading.silently():  # Keras
+        classes = {name: method_class(name) for name in METHODS}
     by_category = sorted(
         classes, key=lambda name: (_CATEGORIES.index(classes[name].CATEGORY), name)
     )
@@ -43,7 +45,8 @@ def show_method(name: str) -> int:
       ConfigError: no method has that name; the nearest ones are named.
     """
     console = Console(highlight=False)
-    cls = method_class(name)
+    with loading.silently():
+        cls = method_class(name)
     console.print(f"[bold]{name}[/] ({cls.CATEGORY})\n")
     console.print(page(cls), markup=False, soft_wrap=True)
     console.print("\n[bold]hyper-parameters[/] and their values by preset, the default one first\n")
