@@ -42,7 +42,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(termination.MESSAGE, file=sys.stderr)
         return termination.STATUS
     except Exception as error:
-        quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
+        if sys.stdout:  # None if it is closed
+            quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
         if isinstance(error, BrokenPipeError) and quiet.is_unread():
             return run_command.FAILED
         if options.debug:

@@ -3,16 +3,18 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
 
 
 def ended(words, folder, stdout):
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *words],
-        env={**BUFFERED, "PYTHONPATH": os.getcwd()},
+        env={**BUFFERED, "PYTHONPATH": str(ROOT)},
         cwd=folder,
         stdout=stdout,
         stderr=subprocess.PIPE,
@@ -46,3 +48,17 @@ def test_a_mistake_is_told_even_so(tmp_path):
         result = ended(["run", "--preset", "nope"], tmp_path, pipe)
     assert result.returncode == 2
     assert result.stderr.startswith("tfx-distill: There is no preset named 'nope'.")
+
+
+def test_a_mistake_is_told_where_the_output_is_closed(tmp_path):
+    command = [sys.executable, "-m", "pipeline.cli", "runs", "--workdir", str(tmp_path)]
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        env={**BUFFERED, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("tfx-distill: ")
+    assert str(tmp_path) in result.stderr
