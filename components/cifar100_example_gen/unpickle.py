@@ -60,7 +60,7 @@ _OPCODES = (
     *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
 )
 # The official `train` has 0.2 million. Each may make an object, which is larger than itself.
-_MAX_STEPS = 2_000_000
+_MAX_STEPS = 1_000_000
 
 
 class _Steps(dict[int, Callable[[Any], None]]):

@@ -67,7 +67,7 @@ ARCHIVES: dict[str, tuple[archives.Make, list[str]]] = {
     "pickle, far place": (archives.members(train=archives.far_memo()), ["'train'", "NoneType"]),
     "pickle, many objects": (
         archives.members(train=archives.many_lists()),
-        ["'train'", "more than 2,000,000 steps"],
+        ["'train'", "more than 1,000,000 steps"],
     ),
     "pickle, a key of tuples": (
         archives.members(train=archives.nested_key()),
