@@ -26,6 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
       The exit status.
     """
+    quiet.open_closed()
     options = arguments.parser().parse_args(words)
     # As it ends, Python looks through all objects for garbage: three seconds with TensorFlow's.
     atexit.register(gc.freeze)
@@ -42,8 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(termination.MESSAGE, file=sys.stderr)
         return termination.STATUS
     except Exception as error:
-        if sys.stdout:  # None if it is closed
-            quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
+        quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
         if isinstance(error, BrokenPipeError) and quiet.is_unread():
             return run_command.FAILED
         if options.debug:

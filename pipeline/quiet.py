@@ -9,6 +9,21 @@ from pathlib import Path
 from typing import TextIO
 
 
+def open_closed() -> None:
+    """Sends what is written to a closed standard output or error (`>&-`) nowhere.
+
+    Python has None for it, and the next file that is opened would have its descriptor and get the
+    C++ libraries' output.
+    """
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(descriptor, "w", closefd=False))
+
+
 @contextmanager
 def output_to(log: Path) -> Iterator[TextIO]:
     """Sends everything that the process prints to a file, C++ libraries' output too.

@@ -50,15 +50,26 @@ def test_a_mistake_is_told_even_so(tmp_path):
     assert result.stderr.startswith("tfx-distill: There is no preset named 'nope'.")
 
 
-def test_a_mistake_is_told_where_the_output_is_closed(tmp_path):
-    command = [sys.executable, "-m", "pipeline.cli", "runs", "--workdir", str(tmp_path)]
-    result = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+def ended_with_closed(streams, words, folder):
+    command = [sys.executable, "-m", "pipeline.cli", *words]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {streams}', "sh", *command],
         env={**BUFFERED, "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
+        cwd=folder,
+        capture_output=True,
         text=True,
     )
+
+
+def test_a_mistake_is_told_where_the_output_is_closed(tmp_path):
+    result = ended_with_closed(">&-", ["runs", "--workdir", str(tmp_path)], tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith("tfx-distill: ")
     assert str(tmp_path) in result.stderr
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
+def test_a_command_does_its_work_where_its_streams_are_closed(streams, tmp_path):
+    words = ["run", "--preset", "quick", "--dry-run"]
+    result = ended_with_closed(streams, words, tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
