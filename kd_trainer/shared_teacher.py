@@ -55,17 +55,31 @@ class Classroom:
         # The step that each has come to, and what was said of the last ones.
         self._at = dict.fromkeys(students, 0)
         self._said: dict[int, Outputs] = {}
+        self._closed = False
         self.passes = 0
 
     def enter(self, student: str) -> None:
-        """Waits for a student from now on."""
+        """Waits for a student from now on.
+
+        Raises:
+          RuntimeError: the classroom is closed, and the student has left.
+        """
         with self._changed:
+            if self._closed:
+                raise RuntimeError(f"{student} has left.")
             self._at.setdefault(student, 0)
 
     def leave(self, student: str) -> None:
         """No longer waits for a student."""
         with self._changed:
             self._at.pop(student, None)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Has all students leave: each is told when it asks next, or enters."""
+        with self._changed:
+            self._closed = True
+            self._at.clear()
             self._changed.notify_all()
 
     def ask(self, student: str, step: int, images: np.ndarray) -> Outputs:

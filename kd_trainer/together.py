@@ -14,6 +14,8 @@ from kd_trainer.recipe import Recipe
 from kd_trainer.shared_teacher import Classroom, SharedTeacher
 from kd_trainer.training import prepared
 
+_SECONDS = 3  # of the ten that a run has to end in on SIGTERM
+
 Trained = tuple[keras.Model, list[dict[str, Any]]]
 
 
@@ -57,6 +59,8 @@ def distil_together(
 
     Raises:
       ConfigError: the recipe has diverging trainings roll back.
+      BaseException: the caller's thread was interrupted. Students stop as they next ask the
+        teacher; who does not within seconds, as it is evaluated or compiled, is not waited for.
     """
     if recipe.on_nan == "rollback":
         raise ConfigError(
@@ -86,12 +90,13 @@ def distil_together(
         finally:
             classroom.leave(name)
 
-    with ThreadPoolExecutor(len(students)) as pool:
-        futures = {name: pool.submit(train, name) for name in students}
-        try:
-            wait(futures.values())
-        except BaseException:  # an interrupt: nobody is taught any further
-            for name in students:
-                classroom.leave(name)
-            raise
+    pool = ThreadPoolExecutor(len(students))
+    futures = {name: pool.submit(train, name) for name in students}
+    pool.shutdown(wait=False)  # none is added
+    try:
+        wait(futures.values())
+    except BaseException:  # an interrupt: nobody is taught any further
+        classroom.close()
+        wait(futures.values(), timeout=_SECONDS)
+        raise
     return futures

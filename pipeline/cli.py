@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from kd_trainer.errors import UserError
 from pipeline import arguments, quiet, run_command, termination, troubles
 
+_INTERRUPTED = "tfx-distill: interrupted; the next run goes on where this one was"
 _LONGEST = 8_000  # letters
 _UNEXPECTED = (
     "This is a mistake in tfx-distill, or of the machine. Where it comes from is shown by "
@@ -36,12 +37,11 @@ def main(words: Sequence[str] | None = None) -> int:
         status = options.command(options)
         print(end="", flush=True)  # what cannot be written is told
         return status
-    except KeyboardInterrupt:
-        print("tfx-distill: interrupted; the next run goes on where this one was", file=sys.stderr)
-        return run_command.FAILED
-    except termination.Terminated:
-        print(termination.MESSAGE, file=sys.stderr)
-        return termination.STATUS
+    except (KeyboardInterrupt, termination.Terminated) as stopped:
+        quiet.flush(sys.stdout)
+        if isinstance(stopped, termination.Terminated):
+            termination.end()
+        termination.end(_INTERRUPTED, run_command.FAILED)
     except Exception as error:
         quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
         if isinstance(error, BrokenPipeError) and quiet.is_unread():

@@ -32,6 +32,19 @@ def came() -> bool:
     return _came.is_set()
 
 
+def end(message: str = MESSAGE, status: int = STATUS, terminal: int = 2) -> NoReturn:
+    """Ends the process at once, whatever its threads are at.
+
+    Args:
+      message: its last word.
+      status: its exit status.
+      terminal: the descriptor that the message is written to.
+    """
+    with suppress(OSError):  # nobody may be listening
+        os.write(terminal, f"{message}\n".encode())
+    os._exit(status)
+
+
 @contextmanager
 def heeded() -> Iterator[None]:
     """Has SIGTERM raise `Terminated` in the main thread, which is the caller's.
@@ -74,9 +87,7 @@ def _watch(reading: int, over: threading.Event, terminal: int) -> None:
     while not over.is_set():
         if signal.SIGTERM in os.read(reading, 64) and not over.wait(_SECONDS):
             _end_children()
-            with suppress(OSError):  # nobody may be listening
-                os.write(terminal, f"{MESSAGE}\n".encode())
-            os._exit(STATUS)
+            end(terminal=terminal)
 
 
 def _end_children() -> None:

@@ -1,6 +1,8 @@
 """Students that are taught together are those that are taught one by one."""
 
+import concurrent.futures
 import json
+import threading
 
 import keras
 import numpy as np
@@ -134,16 +136,52 @@ def test_one_that_diverges_does_not_end_the_others(teacher):
     assert len(history) == RECIPE.epochs
 
 
-def test_an_interrupt_ends_all(teacher, monkeypatch):
-    def interrupted(futures):
-        raise KeyboardInterrupt
+def interrupted(monkeypatch):
+    """Interrupts the caller of `distil_together` once, and returns the students' futures."""
+    found = []
 
-    monkeypatch.setattr("kd_trainer.together.wait", interrupted)
+    def wait(futures, timeout=None):
+        if not found:
+            found.extend(futures)
+            raise KeyboardInterrupt
+        return concurrent.futures.wait(futures, timeout)
+
+    monkeypatch.setattr("kd_trainer.together.wait", wait)
+    return found
+
+
+LONG = RECIPE.model_copy(update={"epochs": 2000})
+
+
+def test_an_interrupt_ends_all(teacher, monkeypatch):
+    futures = interrupted(monkeypatch)
     rooms = classrooms(monkeypatch)
-    recipe = RECIPE.model_copy(update={"epochs": 2000})
     with pytest.raises(KeyboardInterrupt):
-        together(teacher, {name: method(name) for name in ("soft_logits", "rkd")}, recipe)
+        together(teacher, {name: method(name) for name in ("soft_logits", "rkd")}, LONG)
+    assert len(futures) == 2
+    for future in futures:
+        assert "has left" in str(future.exception())
     assert rooms[0].passes < 100
+
+
+def test_an_interrupt_does_not_wait_for_a_student_that_is_at_something_long(
+    teacher, monkeypatch, tmp_path
+):
+    futures = interrupted(monkeypatch)
+    monkeypatch.setattr("kd_trainer.together._SECONDS", 0.1)
+    over = threading.Event()
+
+    class Slow(Checkpoint):
+        def position(self):
+            over.wait()
+            return super().position()
+
+    data = {"rkd": {"checkpoint": Slow(tmp_path, "0" * 16)}}
+    with pytest.raises(KeyboardInterrupt):
+        together(teacher, {name: method(name) for name in ("soft_logits", "rkd")}, LONG, **data)
+    assert not futures[1].done()
+    over.set()
+    assert "has left" in str(futures[1].exception())
 
 
 def test_who_can_be_taught_together():

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from pipeline import termination
 
 
@@ -62,6 +64,34 @@ def test_who_does_not_heed_it_is_ended_with_all_children():
     ended, _, _ = select.select([child], [], [], 100)
     assert ended == [child]
     os.close(child)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "word"),
+    [
+        ("termination.Terminated", 143, "stopped by SIGTERM"),
+        ("KeyboardInterrupt", 1, "interrupted"),
+    ],
+)
+def test_a_thread_that_is_at_something_long_does_not_keep_the_command(error, status, word):
+    process = start(f"""
+        import threading, time
+        from types import SimpleNamespace
+        from pipeline import arguments, cli, termination
+
+        def command(options):
+            threading.Thread(target=time.sleep, args=(600,)).start()
+            print("written out")
+            raise {error}
+
+        options = SimpleNamespace(command=command, debug=False)
+        arguments.parser = lambda: SimpleNamespace(parse_args=lambda words: options)
+        cli.main()
+    """)
+    _, errors = process.communicate(timeout=100)
+    assert (process.first_line, process.returncode) == ("written out\n", status)
+    (line,) = errors.splitlines()
+    assert word in line
 
 
 def test_everything_is_as_before_afterwards():
