@@ -37,11 +37,10 @@ def main(words: Sequence[str] | None = None) -> int:
         status = options.command(options)
         print(end="", flush=True)  # what cannot be written is told
         return status
-    except (KeyboardInterrupt, termination.Terminated) as stopped:
-        quiet.flush(sys.stdout)
-        if isinstance(stopped, termination.Terminated):
-            termination.end()
-        termination.end(_INTERRUPTED, run_command.FAILED)
+    except KeyboardInterrupt:
+        return _stopped(_INTERRUPTED, run_command.FAILED)
+    except termination.Terminated:
+        return _stopped(termination.MESSAGE, termination.STATUS)
     except Exception as error:
         quiet.flush(sys.stdout)  # or Python tries again as it ends, with a status of its own
         if isinstance(error, BrokenPipeError) and quiet.is_unread():
@@ -50,6 +49,13 @@ def main(words: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"tfx-distill: {_shown(_explained(error))}", file=sys.stderr)
         return run_command.BAD_USAGE if isinstance(error, UserError) else run_command.FAILED
+
+
+def _stopped(message: str, status: int) -> int:
+    quiet.flush(sys.stdout)
+    print(message, file=sys.stderr)
+    termination.leave_threads(status)
+    return status
 
 
 def _explained(error: Exception) -> str:

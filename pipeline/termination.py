@@ -32,17 +32,11 @@ def came() -> bool:
     return _came.is_set()
 
 
-def end(message: str = MESSAGE, status: int = STATUS, terminal: int = 2) -> NoReturn:
-    """Ends the process at once, whatever its threads are at.
-
-    Args:
-      message: its last word.
-      status: its exit status.
-      terminal: the descriptor that the message is written to.
-    """
-    with suppress(OSError):  # nobody may be listening
-        os.write(terminal, f"{message}\n".encode())
-    os._exit(status)
+def leave_threads(status: int) -> None:
+    """Ends the process with a status if threads would keep it, which are at something long."""
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if not all(thread.daemon for thread in others):
+        os._exit(status)
 
 
 @contextmanager
@@ -87,7 +81,9 @@ def _watch(reading: int, over: threading.Event, terminal: int) -> None:
     while not over.is_set():
         if signal.SIGTERM in os.read(reading, 64) and not over.wait(_SECONDS):
             _end_children()
-            end(terminal=terminal)
+            with suppress(OSError):  # nobody may be listening
+                os.write(terminal, f"{MESSAGE}\n".encode())
+            os._exit(STATUS)
 
 
 def _end_children() -> None:
