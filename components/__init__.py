@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+import kd_trainer  # noqa: F401 (sets TensorFlow's environment, before an executor loads it)
+
 
 def __getattr__(name: str) -> Any:
     # Kubeflow finds an artifact type as `components.<Name>`; importing it needs TFX, so only then.

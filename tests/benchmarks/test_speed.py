@@ -2,7 +2,9 @@
 
 import argparse
 import math
+import subprocess
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -90,6 +92,7 @@ def rows(lines: list[str]) -> list[list[str]]:
 SMALL = ("--teacher", "resnet8", "--student", "resnet8", "--batches", "4", "--rounds", "1")
 
 
+@pytest.mark.slow
 def test_a_methods_step_is_held_against_its_bound():
     (row,) = rows(made(tables.methods, *SMALL, "--methods", "kd_svd/crd"))
     assert row[:2] == ["kd_svd/crd", "4"]
@@ -137,11 +140,13 @@ def test_every_convolution_of_the_student_is_measured():
     assert all(float(cell) >= 0 for row in found[:-2] for cell in row[4:])
 
 
+@pytest.mark.slow
 def test_input_is_measured_on_records_of_the_real_images():
     found = rows(made(tables.input_pipeline, "--rounds", "1"))
     assert [row[0] for row in found][:2] == ["read and parse", "crop and flip"]
 
 
+@pytest.mark.slow
 def test_the_plain_dofn_writes_what_examplegen_does(tmp_path):
     ours = records.written(SAMPLE, tmp_path / "ours")
     tables.examplegen._record_by_record(SAMPLE, tmp_path / "plain")
@@ -152,6 +157,18 @@ def test_the_plain_dofn_writes_what_examplegen_does(tmp_path):
         )
         np.testing.assert_array_equal(one.images, other.images)
         np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_a_quota_of_the_kernels_is_what_a_process_counts_by():
+    code = "from kd_trainer import processors; print(processors.available())"
+    command = [sys.executable, "-c", code]
+    with ExitStack() as stack:
+        try:
+            with tables.threads.quota(stack):
+                limited = subprocess.run(command, capture_output=True, text=True, check=True)
+        except OSError as error:
+            pytest.skip(f"no cgroup can be made: {error}")
+    assert limited.stdout == "1\n"
 
 
 def test_an_exponent_is_that_of_a_power():
@@ -187,6 +204,7 @@ def test_settings_are_compared_on_the_same_seeds(monkeypatch):
     assert found[0][4] == "+0.00 ± 0.00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_our_own_steps_take_time(precision):
     steps = Steps("resnet8", "resnet8", 4, precision)

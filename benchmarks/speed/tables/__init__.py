@@ -13,6 +13,7 @@ from benchmarks.speed.tables import (
     overhead,
     peers,
     settings,
+    threads,
     together,
 )
 
@@ -28,4 +29,5 @@ TABLES: dict[str, ModuleType] = {
     "overhead": overhead,
     "examplegen": examplegen,
     "settings": settings,
+    "threads": threads,
 }
