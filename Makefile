@@ -1,9 +1,9 @@
-# make run: set up and run the main job. make test: set up, lint, check types, test.
-# make image: build the cluster's image. make kubeflow-test: build and test it.
+# make run: set up and run the main job. make test: set up, lint, check types, test. What the other
+# tests are is in CONTRIBUTING.md. make image: build the cluster's image.
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: setup run test test-fast test-tools lint format image kubeflow-test container-tools sbom \
-  audit clean
+.PHONY: setup run check test test-all test-rest test-tools lint format image kubeflow-test \
+  container-tools sbom audit clean no-coverage
 
 # Which Python, and with it which TFX: `make run PYTHON=3.11` has the newest.
 PYTHON ?= 3.10
@@ -32,10 +32,34 @@ run: setup
 	.venv/bin/tfx-distill run --preset quick
 
 # One worker a processor of the smallest machine: two a processor take a third longer.
-PYTEST := .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/$(MEASURED) -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+MEASURED := pytest
+COVERAGE := .venv/bin/coverage
+# Percent of the lines and branches that `make test` runs.
+COVERED := 96
 
-test: lint test-tools
-	$(PYTEST) -m "not containers"
+# Only their files are read: to collect the others takes a minute.
+check: lint
+	$(PYTEST) -m "light and not slow" $$(grep --recursive --files-with-matches --include='test_*.py' \
+	  'pytest.mark.light' tests)
+
+test: MEASURED := coverage run -m pytest
+test: test-tools no-coverage check
+	$(PYTEST) -m "not light and not slow and not containers"
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) report --format=total --fail-under=$(COVERED)
+
+no-coverage:
+	@rm -rf .coverage
+
+# What `make test` leaves out; with TURN=0/4 the first of four parts of it.
+test-rest: setup test-tools
+	$(PYTEST) -m "slow and not containers" $(if $(TURN),--turn $(TURN))
+
+test-all: test
+	$(MAKE) test-rest MEASURED="coverage run -m pytest"
+	$(COVERAGE) combine --quiet --append
+	$(COVERAGE) report
 
 # What some tests need beside Python: a database server, a browser, another clock. No service is
 # started.
@@ -55,9 +79,6 @@ test-tools:
 	    apt-get install -qq --no-install-recommends "$${missing[@]}"; } >/dev/null 2>&1 || \
 	    echo "$$skipped: apt-get could not install it"; \
 	fi
-
-test-fast: lint
-	$(PYTEST)
 
 lint: setup
 	.venv/bin/ruff check .
@@ -134,4 +155,4 @@ audit: | $(filter .tools/bin/uv,$(UV))
 	  --progress-spinner off --requirement $$requirements
 
 clean:
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .tools .coverage .mypy_cache .ruff_cache .pytest_cache *.egg-info

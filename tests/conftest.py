@@ -1,6 +1,9 @@
-"""What tests of several folders share."""
+"""What tests of several folders share, and how they are shared out."""
 
+import gc
 import os
+import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +12,12 @@ import pytest
 from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
 
+# TensorFlow and TFX make over a million objects that stay, as test modules load them.
+gc.disable()
+
 OFFICIAL = Path(__file__).parents[2] / "shared" / "data" / "cifar-100-python.tar.gz"
+HEAVY = {"keras", "tensorflow", "tfx"}
+"""Packages that take seconds to load: no test that is marked `light` does."""
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +42,37 @@ def sample_unpacked_once():
         yield
 
 
+@pytest.fixture(scope="module")
+def workdir_of_module(tmp_path_factory):
+    """A folder that the tests of a module fill one after the other."""
+    return tmp_path_factory.mktemp("workdir")
+
+
+@pytest.fixture
+def workdir(workdir_of_module, capfd, monkeypatch):
+    """The module's workdir, to run commands on."""
+    from whole_runs import Workdir  # loads TFX
+
+    monkeypatch.setattr(sys, "argv", ["tfx-distill"])  # absl parses it in the executors
+    return Workdir(workdir_of_module, capfd)
+
+
+@pytest.fixture(autouse=True)
+def light_tests_stay_light(request):
+    """Fails a test of `make check` that has loaded what takes seconds to load."""
+    yield
+    if request.config.option.markexpr.startswith("light"):
+        assert not HEAVY & set(sys.modules)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--turn",
+        metavar="K/N",
+        help="run the K-th of N parts of the slow tests, from 0; a file's tests stay together",
+    )
+
+
 def pytest_configure(config):
     """Shares the processors out among xdist's workers.
 
@@ -46,7 +85,31 @@ def pytest_configure(config):
         os.sched_setaffinity(0, processors[number % len(processors) :: workers])
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Files with slow tests come first, whole runs before all: the last ones are short."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, len(item.path.parts)))
+    if config.option.turn:
+        turn, turns = map(int, config.option.turn.split("/"))
+        chosen = set(sorted(slow)[turn::turns])
+        config.hook.pytest_deselected(items=[item for item in items if item.path not in chosen])
+        items[:] = [item for item in items if item.path in chosen]
+
+
+def pytest_collection_finish():
+    """Has Python look for garbage from here on."""
+    gc.enable()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Sums the time up by file, where `--durations` asks for the slowest tests."""
+    if config.option.durations is None:
+        return
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section("seconds by file")
+    for file, sum_of_file in seconds.most_common():
+        terminalreporter.write_line(f"{sum_of_file:8.1f} {file}")

@@ -11,9 +11,9 @@ from pathlib import Path
 _PACKAGES = ("tensorflow", "jax", "keras", "numpy")
 
 
-def header(table: str) -> str:
-    """Returns the command, the processor and the versions."""
-    command = shlex.join(["python", "-m", "benchmarks.speed", *map(_named, sys.argv[1:])])
+def header(table: str, module: str = "benchmarks.speed") -> str:
+    """Returns the title, the command, the processor and the versions."""
+    command = shlex.join(["python", "-m", module, *map(_named, sys.argv[1:])])
     load = os.getloadavg()[0]
     return "\n".join(
         [

@@ -11,8 +11,7 @@ CMYK = (_FILES / "cmyk.jpg").read_bytes()
 
 def png(width: int, height: int, rows: int | None = None, depth: int = 8, colour: int = 2) -> bytes:
     """A black PNG; with fewer `rows` than its height it is cut short."""
-    row = bytes(1 + width * 3) if rows is None or rows else b""
-    data = zlib.compress(row * (height if rows is None else rows))
+    data = _deflated_zeros((1 + width * 3) * (height if rows is None else rows))
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -22,6 +21,21 @@ def png(width: int, height: int, rows: int | None = None, depth: int = 8, colour
         + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks
     )
+
+
+def _deflated_zeros(count: int) -> bytes:
+    """Returns what zlib makes of zeros, of gigabytes at once: a block is compressed, and repeated.
+
+    The state of zlib is the same after each full flush (RFC 1951), and the checksum of zeros is
+    1 and their number (RFC 1950).
+    """
+    size = 1 << 20
+    block = zlib.compressobj(wbits=-15)
+    repeated = block.compress(bytes(size)) + block.flush(zlib.Z_FULL_FLUSH)
+    end = zlib.compressobj(wbits=-15)
+    rest = end.compress(bytes(count % size)) + end.flush()
+    checksum = struct.pack(">HH", count % 65521, 1)
+    return b"\x78\x9c" + repeated * (count // size) + rest + checksum
 
 
 def gif(width: int, height: int, frames: int = 1) -> bytes:

@@ -8,6 +8,7 @@ import pickle
 import tarfile
 from typing import Any
 
+import pytest
 from archive_target import read
 from cifar_archives import PYTHON, batch, python_files
 from hypothesis import example, given, settings
@@ -79,12 +80,14 @@ def test_any_header(header: bytes, kind: int) -> None:
     read(bytes(block) + _ARCHIVE)
 
 
+@pytest.mark.slow
 @quickly
 @given(st.sampled_from(sorted(_GOOD)), _OBJECTS, st.integers(0, 5))
 def test_any_object_as_a_member(member: str, value: Any, protocol: int) -> None:
     read(archive(_GOOD | {member: pickle.dumps(value, protocol)}))
 
 
+@pytest.mark.slow
 @quickly
 @given(st.dictionaries(_KEYS, _OBJECTS), st.sampled_from(["train", "test"]))
 def test_any_fields(fields: dict, split: str) -> None:

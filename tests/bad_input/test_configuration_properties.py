@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, get_args
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -43,6 +44,7 @@ _VALUES = _WORDS | st.text(max_size=20) | _JSON.map(json.dumps)
 _OVERRIDES = st.lists(st.builds("{}={}".format, _KEYS | st.text(max_size=8), _VALUES), max_size=3)
 
 
+@pytest.mark.slow
 @quickly
 @given(_OVERRIDES)
 @example(["method={name: [fitnet]}"])

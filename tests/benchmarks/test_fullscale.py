@@ -206,6 +206,7 @@ def test_what_was_not_run_has_no_figure(tmp_path):
         assert line.split("|")[3:-1] == [" not run ", *([" "] * 2), " 0 ", *([" "] * 3)]
 
 
+@pytest.mark.slow
 def test_a_command_that_cannot_run_says_what_to_mend(tmp_path):
     def told(*arguments: str, backend: str) -> str:
         ended = subprocess.run(

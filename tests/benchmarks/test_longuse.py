@@ -1,6 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.longuse import table, week
+
+pytestmark = pytest.mark.light
 
 
 def test_each_run_has_what_its_week_brings_and_nothing_else():

@@ -13,6 +13,8 @@ from benchmarks.soak.command import Command, Moment
 from kd_trainer.checkpoint import Checkpoint, Position
 from pipeline import store
 
+pytestmark = pytest.mark.light
+
 STARTS = {"": 0.0, "RunRecorder": 12.0, "Pusher": 14.0, "Trainer.baseline": 14.01, "end": 40.0}
 PRINTED = """\
 quick: resnet8 -> resnet8 by soft_logits (crd)

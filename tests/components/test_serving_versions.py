@@ -12,6 +12,8 @@ from components.serving_versions import (
     withdrawn_path,
 )
 
+pytestmark = pytest.mark.light
+
 
 def version(path: Path, content: str = "") -> str:
     (path / "variables").mkdir(parents=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import archive_target
 import pytest
 
+pytestmark = pytest.mark.light
+
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus" / "archive"
 
@@ -18,6 +20,7 @@ def test_the_corpus(file: Path) -> None:
     archive_target.read(file.read_bytes())
 
 
+@pytest.mark.slow
 def test_a_bounded_run(tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.mkdir()

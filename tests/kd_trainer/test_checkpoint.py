@@ -11,6 +11,7 @@ from kd_trainer import methods, progress, training
 from kd_trainer.checkpoint import Checkpoint, digest, finish, sweep
 from kd_trainer.recipe import Recipe
 
+SLOW = pytest.mark.slow
 EPOCHS = 3
 METHOD = methods.create(
     {"name": "fitnet", "preset": "paper", "taps": ["stage1"], "hint_epochs": 0.7}
@@ -53,12 +54,15 @@ def kill_at(stage, epoch):
     return progress.subscribe(listener)
 
 
-@pytest.fixture(scope="module", params=["last", "best"])
+@pytest.fixture(scope="module", params=["last", pytest.param("best", marks=SLOW)])
 def uninterrupted(request):
     return request.param, *distil(None, request.param)
 
 
-@pytest.mark.parametrize(("stage", "epoch"), [("hint", 2), ("distil", 1), ("distil", 3)])
+@pytest.mark.parametrize(
+    ("stage", "epoch"),
+    [("hint", 2), pytest.param("distil", 1, marks=SLOW), pytest.param("distil", 3, marks=SLOW)],
+)
 def test_the_result_is_that_of_an_uninterrupted_run(tmp_path, uninterrupted, stage, epoch):
     keep, weights, history = uninterrupted
     checkpoint = Checkpoint(tmp_path, "subject")
@@ -98,6 +102,7 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
     assert checkpoint.position() == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_leaves_the_state_before(tmp_path):
     checkpoint = Checkpoint(tmp_path, "subject")
     unsubscribe = kill_at("distil", 1)

@@ -161,7 +161,12 @@ def terms(adapters, stage, images, labels, student, teacher) -> dict[str, float]
 
 
 @pytest.mark.parametrize(
-    ("name", "preset"), [row for row in PRESETS if row[0] != "jacobian_matching"]
+    ("name", "preset"),
+    [
+        row if row[0] in ("fitnet", "soft_logits") else pytest.param(*row, marks=pytest.mark.slow)
+        for row in PRESETS
+        if row[0] != "jacobian_matching"
+    ],
 )
 def test_what_is_not_refused_is_a_mean_over_the_images(name, preset):
     method = create({"name": name, "preset": preset})

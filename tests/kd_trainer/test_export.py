@@ -94,6 +94,7 @@ def served(exported: Path):
     return tf.saved_model.load(str(exported / "Format-Serving"))
 
 
+@pytest.mark.slow
 def test_it_serves_where_there_is_tensorflow_alone_and_after_it_was_moved(
     network: keras.Model, exported: Path, tmp_path: Path
 ) -> None:

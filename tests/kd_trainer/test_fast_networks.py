@@ -17,11 +17,15 @@ from kd_trainer.recipe import Recipe
 from kd_trainer.teacher import frozen
 
 # The smallest network of each family.
-FAMILIES = ("resnet8", "wrn_16_2", "vgg8", "mobilenet_v2")
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(
+    params=[
+        *("resnet8", "wrn_16_2"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg8", "mobilenet_v2")),
+    ]
+)
 def network(request):
     """A network with statistics of real images."""
     keras.utils.set_random_seed(1)
@@ -100,6 +104,7 @@ class TestFolded:
         assert all(np.array_equal(v, before[v.path]) for v in network.weights)
 
 
+@pytest.mark.slow
 class TestPrecision:
     def test_float32_is_the_network_itself(self, network):
         assert in_precision(network, "float32") is network

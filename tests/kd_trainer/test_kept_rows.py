@@ -9,6 +9,8 @@ import pytest
 from kd_trainer.errors import DataError
 from kd_trainer.kept_rows import KeptRows
 
+pytestmark = pytest.mark.light
+
 NUMBERS, WIDTH = 100, 3
 
 

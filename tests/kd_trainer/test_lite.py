@@ -13,6 +13,8 @@ from kd_trainer import lite
 from kd_trainer.errors import ConfigError
 from kd_trainer.networks import build
 
+pytestmark = pytest.mark.slow
+
 # In a process of its own: names of operations and hashes of strings are others there.
 CONVERT = """
 import hashlib, sys

@@ -8,6 +8,8 @@ from kd_trainer.metrics import (
     top_k_accuracy,
 )
 
+pytestmark = pytest.mark.light
+
 
 def test_top_k_accuracy() -> None:
     scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.3, 0.1, 0.6], [0.2, 0.5, 0.3]])

@@ -79,11 +79,20 @@ def filled(name: str) -> keras.Model:
     return network
 
 
+ONE_OF_A_FAMILY = {"resnet8", "resnet8x4", "wrn_16_2", "vgg8", "mobilenet_v2"}
+
+
 def random_images(count: int) -> np.ndarray:
     return np.random.RandomState(0).randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ONE_OF_A_FAMILY else pytest.param(name, marks=pytest.mark.slow)
+        for name in NETWORKS
+    ],
+)
 def test_a_network_has_its_name_and_the_size_of_the_reference(name: str) -> None:
     network = built(name)
     assert network.name == name

@@ -38,6 +38,7 @@ def loaded(network: keras.Model, folder) -> keras.Model:
     return user.load(saved(network, folder), {}, (32, 32, 3)).network
 
 
+@pytest.mark.slow
 def test_normalisation_within_the_model(trained: keras.Model, data: Dataset, tmp_path) -> None:
     network = loaded(after(trained, layers.Rescaling(1 / 255)), tmp_path)
     raw_pixels.check_trained(network, data.images[:500], data.labels[:500])

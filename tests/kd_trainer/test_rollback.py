@@ -77,7 +77,7 @@ def killed_after(epoch: int) -> Callable[[], None]:
     return progress.subscribe(listener)
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("epoch", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_it_goes_on_from_the_last_epochs_end_with_half_the_rate(epoch: int, tmp_path: Path) -> None:
     weights, history = train(
         ROLLING, Poison(epoch, tries=2).fit, checkpoint=Checkpoint(tmp_path / "one", "it")
@@ -102,6 +102,7 @@ def test_it_goes_on_from_the_last_epochs_end_with_half_the_rate(epoch: int, tmp_
     assert [each["learning_rate"] for each in told] == [RATE / 2, RATE / 4]
 
 
+@pytest.mark.slow
 def test_at_most_so_often() -> None:
     with pytest.raises(
         NotFiniteError, match=r"epoch 2, batch 1, .* rolled back 2 times"
@@ -126,6 +127,7 @@ def test_not_unless_it_is_asked_for() -> None:
         train(ROLLING.model_copy(update={"on_nan": "stop"}), Poison(2, tries=1).fit)
 
 
+@pytest.mark.slow
 def test_what_comes_of_it_is_written_and_outlasts_a_kill(tmp_path: Path) -> None:
     whole, history = train(ROLLING, Poison(2, tries=1).fit, log_dir=tmp_path / "whole")
     assert json.loads((tmp_path / "whole" / "history.json").read_text()) == history

@@ -104,6 +104,7 @@ def test_another_seed_and_method_find_what_they_share(distil, outputs):
     assert seed.sentence.startswith(f"{seed.found / SEEN:.1%} of {SEEN} were kept by earlier")
 
 
+@pytest.mark.slow
 def test_another_teacher_has_outputs_of_its_own(distil, outputs):
     distil(outputs=outputs)
     distil(teacher_seed=8, outputs=outputs)
@@ -171,6 +172,7 @@ def test_nobody_opens_what_another_may_remove(tmp_path, distil):
     assert outputs.uses[0].kept == 4
 
 
+@pytest.mark.slow
 def test_two_trainings_do_not_add_to_the_same_file(tmp_path, distil):
     distil(outputs=(one := TeacherOutputs(tmp_path, 1)))
     folder = tmp_path / one.uses[0].key

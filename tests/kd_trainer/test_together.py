@@ -94,6 +94,7 @@ def test_the_teacher_runs_once_a_batch(teacher, monkeypatch):
     assert room.passes == RECIPE.epochs * 24 // RECIPE.batch_size
 
 
+@pytest.mark.slow
 def test_who_is_ahead_waits_for_the_others(teacher, tmp_path, monkeypatch):
     """Killed when one had ended an epoch more than the other."""
     rooms = classrooms(monkeypatch)
@@ -120,6 +121,7 @@ def test_who_is_ahead_waits_for_the_others(teacher, tmp_path, monkeypatch):
     assert room.passes == 2 * 24 // RECIPE.batch_size  # the last two epochs, and none twice
 
 
+@pytest.mark.slow
 def test_a_student_of_bfloat16_computes_in_float32_when_it_is_done(teacher):
     recipe = RECIPE.model_copy(update={"precision": "bfloat16", "epochs": 1})
     (future,) = together(teacher, {"rkd": method("rkd")}, recipe).values()
@@ -127,6 +129,7 @@ def test_a_student_of_bfloat16_computes_in_float32_when_it_is_done(teacher):
     assert {layer.dtype_policy.name for layer in student.layers} == {"float32"}
 
 
+@pytest.mark.slow
 def test_one_that_diverges_does_not_end_the_others(teacher):
     wild = create({"name": "soft_logits", "distillation_weight": 1e38})
     found = together(teacher, {"wild": wild, "tame": method("soft_logits")})

@@ -95,6 +95,7 @@ def test_a_few_steps_lower_a_methods_own_term(
         assert values[-1] < 0.98 * values[0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network() -> None:
     networks = [
         training.train_alone(
@@ -106,6 +107,7 @@ def test_the_same_seed_gives_the_same_network() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_tiny_network")
 def test_a_student_starts_from_the_same_weights_distilled_or_alone() -> None:
     # Steps too small to move a float32 kernel; a distillation that weighs nothing.
@@ -251,6 +253,7 @@ def test_the_best_epoch_needs_an_eval_split() -> None:
         train_tiny(Stage("task", 1), TINY.model_copy(update={"keep": "best"}))
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_where_the_logits_are_trained_without_the_task() -> None:
     [stage] = create({"name": "soft_logits", "task_weight": 0.0}).stages(2)
     recipe = TINY.model_copy(update={"keep": "best", "learning_rate": 0.01})

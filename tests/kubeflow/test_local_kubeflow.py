@@ -15,6 +15,8 @@ from local_kubeflow import (
     run,
 )
 
+pytestmark = pytest.mark.light
+
 ROOT = "minio://bucket/run"
 SCHEMA = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 IMPORTER = {"artifactUri": {"constant": "minio://bucket/teacher"}, "typeSchema": SCHEMA}

@@ -12,6 +12,8 @@ import yaml
 from pipeline.cluster.plan import WORKDIR
 from pipeline.cluster.settings import KubeflowConfig
 
+pytestmark = pytest.mark.light
+
 FOLDER = Path(__file__).parents[2] / "kubeflow"
 KUSTOMIZATIONS = [path.parent for path in FOLDER.glob("*/kustomization.yaml")]
 MANIFESTS = [

@@ -3,6 +3,8 @@ import pytest
 from components.decision import Bound
 from pipeline import bounds
 
+pytestmark = pytest.mark.light
+
 
 def bound(key="gate.min_accuracy", **fields):
     return Bound(

@@ -48,6 +48,7 @@ def test_what_cannot_be_compared_is_refused(override, expected, tmp_path):
         make(tmp_path, override)
 
 
+@pytest.mark.slow
 def test_every_method_is_held_against_the_networks(tmp_path):
     with pytest.raises(ConfigError, match="kd_svd"):
         make(tmp_path, "compare.methods=[rkd,kd_svd]", "teacher.network=wrn_16_2")
@@ -76,6 +77,7 @@ def test_students_share_teacher_data_and_baseline(tmp_path):
     assert "Pusher" not in kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["compare.share_teacher=never", "recipe.on_nan=rollback"])
 def test_each_may_train_by_itself(override, tmp_path):
     found = nodes(tmp_path, *BOTH, override)

@@ -11,6 +11,7 @@ def make(workdir, *overrides):
     return plan.make(config.load("quick", overrides), workdir, str(SAMPLE))
 
 
+@pytest.mark.slow
 def test_all_trainings_are_distributed_alike_unless_the_teachers_is_not(tmp_path):
     recipes = make(tmp_path, "recipe.distribution=mirrored").config.recipes
     assert {recipe.distribution for recipe in recipes.values()} == {"mirrored"}
@@ -27,6 +28,7 @@ def test_a_run_is_one_process(key, tmp_path):
         make(tmp_path, f"{key}.distribution=multi_worker")
 
 
+@pytest.mark.slow
 def test_a_method_that_needs_the_whole_batch(tmp_path):
     with pytest.raises(ConfigError, match=r"'mirrored'.*rkd relates the images of a batch"):
         make(tmp_path, "recipe.distribution=mirrored", "method=rkd")

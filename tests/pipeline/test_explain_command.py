@@ -12,6 +12,8 @@ from components.decision import Bound, Decision
 from pipeline import cli
 from pipeline.store import sqlite
 
+pytestmark = pytest.mark.light
+
 
 def made(value, **fields):
     bound = Bound(

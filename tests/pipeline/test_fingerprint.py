@@ -6,6 +6,8 @@ import pytest
 from components.run_recorder import origin
 from pipeline import fingerprint
 
+pytestmark = pytest.mark.light
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -17,6 +17,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline import cli, garbage, workdir
 
+pytestmark = pytest.mark.light
+
 ROOT = Path(__file__).parents[2]
 # A gc that is killed once ML Metadata was told, or half-way through a folder.
 KILLED = """

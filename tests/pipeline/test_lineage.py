@@ -12,6 +12,8 @@ from kd_trainer.errors import ConfigError
 from pipeline import cli, lineage, pushes, store
 from pipeline.history import History
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture
 def writer(tmp_path):

@@ -7,6 +7,8 @@ from lineage_stores import CODE, CONFIG, ENVIRONMENT, METHOD, Writer
 
 from pipeline import cli
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture
 def writer(tmp_path):

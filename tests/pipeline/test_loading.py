@@ -6,6 +6,8 @@ import pytest
 
 from pipeline import loading
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture(params=[True, False])
 def collecting(request):

@@ -143,6 +143,7 @@ def test_a_saved_model_that_takes_no_files_is_refused(files, tmp_path, capsys) -
     assert "no signature 'encoded_images', only double" in error
 
 
+@pytest.mark.slow
 def test_it_needs_no_tfx(workdir, files) -> None:
     code = (
         "import sys; from pipeline.cli import main; "

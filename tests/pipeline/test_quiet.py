@@ -2,7 +2,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from pipeline.quiet import output_to
+
+pytestmark = pytest.mark.light
 
 
 def test_everything_goes_to_the_log_but_what_is_meant_for_the_terminal(tmp_path):

@@ -21,6 +21,8 @@ from components.serving_versions import versions, withdrawn
 from pipeline import cli, withdrawal, workdir
 from pipeline.store import sqlite
 
+pytestmark = pytest.mark.light
+
 ROOT = Path(__file__).parents[2]
 # A rollback that is killed before, or just after, the folder is moved.
 KILLED = """

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline import termination
 
+pytestmark = pytest.mark.light
+
 
 def start(code: str) -> subprocess.Popen:
     """Starts code that prints a line once it is at work."""

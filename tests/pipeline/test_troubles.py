@@ -6,6 +6,8 @@ from ml_metadata import errors
 
 from pipeline import troubles
 
+pytestmark = pytest.mark.light
+
 
 def wrapped(error):
     """As libraries do: an error of their own while another one is handled."""

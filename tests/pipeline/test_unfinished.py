@@ -7,6 +7,8 @@ from ml_metadata import metadata_store
 from pipeline import cli, unfinished
 from pipeline.store import sqlite
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture
 def writer(tmp_path):

@@ -22,6 +22,7 @@ def ended(words, folder, stdout):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["methods"], ["run", "--preset", "quick", "--dry-run"]], ids=" ".join
 )
@@ -33,6 +34,7 @@ def test_a_reader_who_has_enough_is_not_told_of_a_mistake(words, tmp_path):
     assert (result.returncode, result.stderr) == (1, "")
 
 
+@pytest.mark.slow
 def test_what_there_is_no_room_for_is_told(tmp_path):
     with open("/dev/full", "w") as full:
         result = ended(["methods"], tmp_path, full)
@@ -68,6 +70,7 @@ def test_a_mistake_is_told_where_the_output_is_closed(tmp_path):
     assert str(tmp_path) in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
 def test_a_command_does_its_work_where_its_streams_are_closed(streams, tmp_path):
     words = ["run", "--preset", "quick", "--dry-run"]

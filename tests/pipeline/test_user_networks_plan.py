@@ -117,6 +117,7 @@ def test_the_files_are_kept_as_the_components_read_them(planned, folder):
         assert len(list((planned.workdir / role).iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_the_folder_is_named_by_the_content(check, folder, tmp_path):
     copy = tmp_path / "student.keras"
     copy.write_bytes((folder / "student.keras").read_bytes())

@@ -6,6 +6,8 @@ import pytest
 from kd_trainer.errors import ConfigError
 from pipeline import workdir
 
+pytestmark = pytest.mark.light
+
 
 def test_a_second_run_is_refused_and_told_who_holds_it(tmp_path):
     code = (

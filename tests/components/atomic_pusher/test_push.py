@@ -13,6 +13,8 @@ from components.atomic_pusher.push import push
 from components.serving_versions import versions
 from kd_trainer.errors import ConfigError
 
+pytestmark = pytest.mark.light
+
 ROOT = Path(__file__).parents[3]
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 SIZES = [1, 1_000, 3_000_000]  # of a content of one letter

@@ -2,10 +2,13 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 from cifar_archives import BINARY, PYTHON, binary_files, python_files, write_folder, write_tar
 
 from components.cifar100_example_gen.checksum import archive_md5
 from components.cifar100_example_gen.sample import SAMPLE
+
+pytestmark = pytest.mark.light
 
 
 def md5sum(path: Path | str) -> str:

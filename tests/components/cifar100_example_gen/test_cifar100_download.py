@@ -10,6 +10,8 @@ import pytest
 from components.cifar100_example_gen.download import fetch
 from kd_trainer.errors import DataError
 
+pytestmark = pytest.mark.light
+
 CONTENT = bytes(range(256)) * 8000
 HASH = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
@@ -93,7 +95,11 @@ def test_starts_over_if_the_server_knows_no_ranges(server: Server, tmp_path: Pat
     assert len(server.ranges) == 2
 
 
-@pytest.mark.parametrize("part", [CONTENT, CONTENT + b"more", b"wrong from the start"])
+@pytest.mark.parametrize(
+    "part",
+    [CONTENT, CONTENT + b"more", b"wrong from the start"],
+    ids=["all of it", "more than it", "something else"],
+)
 def test_starts_over_if_what_is_there_is_no_use(
     part: bytes, server: Server, tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from components.cifar100_example_gen.known import check_known
 from kd_trainer.errors import DataError
 
+pytestmark = pytest.mark.light
+
 
 @pytest.mark.slow
 def test_official_members_are_held_against_their_md5(official_archive):

@@ -19,6 +19,8 @@ from cifar_archives import (
 from components.cifar100_example_gen.reader import inspect, read
 from components.cifar100_example_gen.records import is_eval
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture
 def reference(tmp_path: Path) -> str:

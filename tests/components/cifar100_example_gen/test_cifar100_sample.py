@@ -11,6 +11,8 @@ from components.cifar100_example_gen.reader import inspect, read
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.labels import COARSE_LABELS, FINE_LABELS
 
+pytestmark = pytest.mark.light
+
 OFFICIAL = Path(__file__).parents[4] / "shared" / "data" / "cifar-100-python.tar.gz"
 SHA256 = "25a8f77c7f03b797d8acebd99df3da35f45f4eaf04b9f4822aaa7e6273163f94"
 

@@ -3,6 +3,8 @@ import pytest
 from components.leaderboard.noise import difference
 from components.leaderboard.trials import Row, Trial, rows
 
+pytestmark = pytest.mark.light
+
 
 def row(name, *accuracies, seeds=None):
     seeds = seeds or range(len(accuracies))

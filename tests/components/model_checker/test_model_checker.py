@@ -68,6 +68,7 @@ def reasons(model: Path, images: np.ndarray) -> list[str]:
     return check(str(model), str(model / "Format-Serving"), images).reasons
 
 
+@pytest.mark.slow
 def test_an_export_that_answers_as_in_memory_is_blessed(exported, examples, tmp_path) -> None:
     blessing, document = run(exported, examples, tmp_path)
     assert blessing.get_int_custom_property("blessed") == 1
@@ -101,6 +102,7 @@ def test_one_changed_weight_is_refused_without_an_error(network, model, examples
     assert not document["blessed"]
 
 
+@pytest.mark.slow
 def test_a_missing_signature_is_refused(model: Path, images: np.ndarray) -> None:
     serving = model / "Format-Serving"
     loaded = tf.saved_model.load(str(serving))
@@ -114,12 +116,14 @@ def test_a_missing_signature_is_refused(model: Path, images: np.ndarray) -> None
     assert "['images', 'serving_default']" in reason
 
 
+@pytest.mark.slow
 def test_a_missing_asset_is_refused(model: Path, images: np.ndarray) -> None:
     (model / "Format-Serving" / "assets" / "class_names.txt").unlink()
     (reason,) = reasons(model, images)
     assert "class_names.txt" in reason
 
 
+@pytest.mark.slow
 def test_wrong_class_names_are_refused(model: Path, images: np.ndarray) -> None:
     names = model / "Format-Serving" / "assets" / "class_names.txt"
     names.write_text("\n".join(reversed(names.read_text().splitlines())))
@@ -128,6 +132,7 @@ def test_wrong_class_names_are_refused(model: Path, images: np.ndarray) -> None:
     assert all("class names are not those of the labels" in reason for reason in found)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_loaded_is_refused(model: Path, images: np.ndarray) -> None:
     graph = model / "Format-Serving" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])
@@ -150,6 +155,7 @@ def test_warm_up_requests_that_cannot_be_read_are_refused(
     assert "warm-up" in reason
 
 
+@pytest.mark.slow
 def test_a_warm_up_request_that_is_not_answered_is_refused(model: Path, images: np.ndarray) -> None:
     file = model / "Format-Serving" / WARM_UP
     records = list(tf.data.TFRecordDataset(str(file)).as_numpy_iterator())
@@ -165,6 +171,7 @@ def test_a_process_that_does_not_answer_in_time_is_refused(exported: Path, image
     assert found.reasons == ["the SavedModel gave no answers: it had not answered after 0.01 s"]
 
 
+@pytest.mark.slow
 def test_the_clean_process_can_import_neither_keras_nor_ours(tmp_path: Path) -> None:
     module = tf.Module()
     module.double = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec([], tf.float32, "x")])

@@ -97,7 +97,7 @@ def test_a_network_that_answers_with_no_number_is_named(inputs, tmp_path):
     assert not (tmp_path / "profile").exists()
 
 
-@pytest.mark.parametrize("name", ["resnet8", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet8", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
 def test_parameters_of_a_saved_model_are_those_of_the_network(name, tmp_path):
     from kd_trainer import export, training
     from kd_trainer.networks import build

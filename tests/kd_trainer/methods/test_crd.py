@@ -101,6 +101,7 @@ def test_embeddings_and_memories_move() -> None:
     assert [len(paths) for paths in moved.values()] == [2, 2, 4]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(tmp_path: Path) -> None:
     expected, _, history = distil()
 
@@ -121,6 +122,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(tmp_path: Path) -> N
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.slow
 def test_the_student_learns_to_tell_real_images_apart() -> None:
     data = sample("train", 64)
     student, teacher = (tiny(100, width=width, size=32, stages=2) for width in (4, 8))

@@ -85,7 +85,7 @@ def alone(network: keras.Model, other: keras.Model, divergence: Callable) -> Non
     train(network, Stage("alone", 1, terms=terms, weights={"divergence": 1.0}))
 
 
-@PRESETS
+@pytest.mark.parametrize("preset", ["seed", pytest.param("paper", marks=pytest.mark.slow)])
 def test_each_networks_step_is_that_of_its_own_loss_alone(preset: str) -> None:
     student, peer = pair()
     expected = copy(student), copy(peer)
@@ -98,6 +98,7 @@ def test_each_networks_step_is_that_of_its_own_loss_alone(preset: str) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @PRESETS
 def test_swapping_the_networks_swaps_the_result(preset: str) -> None:
     first, second = pair()
@@ -110,6 +111,7 @@ def test_swapping_the_networks_swaps_the_result(preset: str) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_peers_normalisation_moves() -> None:
     student, peer = pair()
     before = snapshot(peer)
@@ -164,6 +166,7 @@ def distil(teacher: keras.Model, checkpoint: Checkpoint | None = None, **overrid
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_tiny_network")
 @pytest.mark.parametrize("start", ["scratch", "teacher"])
 def test_either_network_is_exported_and_the_teacher_stays(start: str) -> None:
@@ -176,6 +179,7 @@ def test_either_network_is_exported_and_the_teacher_stays(start: str) -> None:
     assert not changed(teacher, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_tiny_network")
 def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +201,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_killed(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_both_networks_learn_real_images() -> None:
     data = sample("train", 64)
     student, peer = (tiny(100, width=width, size=32, stages=3) for width in (8, 12))

@@ -112,7 +112,9 @@ def test_upstreams_factor_has_half_the_size_and_an_eighth_of_the_channels() -> N
     assert kernels(adapters["decoder"]) == [(3, 3, 4, 2), (3, 3, 8, 4), (3, 3, 16, 8)]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset", ["crd", *(pytest.param(p, marks=pytest.mark.slow) for p in PRESETS if p != "crd")]
+)
 def test_the_paraphraser_is_trained_alone_and_then_left(preset: str) -> None:
     keras.utils.set_random_seed(0)
     student, teacher = tiny(), tiny(name="teacher", width=6)

@@ -91,7 +91,9 @@ def test_what_is_derived_stands_where_the_teachers_is_largest(preset: str) -> No
     np.testing.assert_allclose(slopes, (ahead - behind) / 0.04, rtol=0.05, atol=1e-3)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset", ["paper", *(pytest.param(p, marks=pytest.mark.slow) for p in PRESETS if p != "paper")]
+)
 def test_steps_bring_the_derivatives_together_and_leave_the_teacher(preset: str) -> None:
     keras.utils.set_random_seed(0)
     student, teacher = tiny(), tiny(name="teacher", width=6)

@@ -98,6 +98,7 @@ def test_the_bound_is_the_seeds_sigmoid() -> None:
     assert found == pytest.approx([0.5, 0.7310586, 0.9525741, 1.0])
 
 
+@pytest.mark.slow
 def test_kd_eid_is_kd_svd_to_the_bit() -> None:
     students = []
     for name in ("kd_svd", "kd_eid"):
@@ -113,6 +114,7 @@ def test_kd_eid_is_kd_svd_to_the_bit() -> None:
         np.testing.assert_array_equal(value, students[1][path])
 
 
+@pytest.mark.slow
 def test_a_bounded_term_of_any_weight_moves_no_variable_further_than_the_task_twice() -> None:
     """At epoch 0 the bound is half of the task's gradient."""
     data = tiny_data(8)

@@ -79,8 +79,10 @@ ALONE = {
 PRESETS = [f"{name}/{preset}" for name in METHODS for preset in method_class(name).PRESETS]
 DEFAULTS = [f"{name}/{next(iter(method_class(name).PRESETS))}" for name in METHODS]
 every_method = pytest.mark.parametrize("case", DEFAULTS)
-every_preset = pytest.mark.parametrize("case", PRESETS)
 SLOW = pytest.mark.slow  # what keeps the rest of this module at about a minute
+every_preset = pytest.mark.parametrize(
+    "case", [case if case in DEFAULTS else pytest.param(case, marks=SLOW) for case in PRESETS]
+)
 
 
 class CountCalls(layers.Layer):
@@ -209,9 +211,7 @@ DEGENERATE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("how", DEGENERATE)
-@pytest.mark.parametrize(
-    "case", [case if case in DEFAULTS else pytest.param(case, marks=SLOW) for case in PRESETS]
-)
+@every_preset
 def test_terms_and_gradients_are_finite_for_degenerate_taps(case: str, how: str) -> None:
     for stage, step in stages_and_taps(case):
         worse = of_both(step, DEGENERATE[how])
@@ -301,7 +301,9 @@ def other_teacher(which: str) -> keras.Model:
     return network("teacher", **OTHER_TEACHERS[which])
 
 
-@pytest.mark.parametrize("which", ["wider", "larger", pytest.param("smaller", marks=SLOW)])
+@pytest.mark.parametrize(
+    "which", ["wider", *(pytest.param(which, marks=SLOW) for which in ("larger", "smaller"))]
+)
 @every_method
 def test_a_teacher_of_another_shape_is_bridged_or_refused_with_both_shapes(
     case: str, which: str
@@ -438,6 +440,7 @@ OF_ONE_TEACHER = [
 ]
 
 
+@SLOW
 @pytest.mark.parametrize(
     "case", [case for case in OF_ONE_TEACHER if not case.startswith("soft_logits/")]
 )

@@ -91,6 +91,7 @@ def test_one_stage_whose_weight_rises() -> None:
     assert sudden.weights["review"](0) == 5
 
 
+@pytest.mark.slow
 def test_a_step_trains_all_of_the_fusion() -> None:
     keras.utils.set_random_seed(0)
     student, teacher = tiny(stages=2), tiny(name="teacher", width=6, stages=2)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.light
+
 FOLDER = Path(__file__).parents[3] / "kubeflow" / "serving"
 
 

@@ -10,6 +10,8 @@ from kfp_messages import Refusal
 
 from pipeline.cluster import connection
 
+pytestmark = pytest.mark.light
+
 PROXY_PAGE = "<html><head><title>403</title></head><body>RBAC: access denied</body></html>"
 
 

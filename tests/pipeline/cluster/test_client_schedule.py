@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.light
+
 SOURCE = ("--parameter", "source=/data")
 
 

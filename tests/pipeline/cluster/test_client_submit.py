@@ -8,6 +8,8 @@ from kfp_messages import Refusal
 from pipeline.cluster import waiting
 from pipeline.cluster.commands import FAILED
 
+pytestmark = pytest.mark.light
+
 
 def submit(kubeflow, spec, *arguments):
     return kubeflow("submit", "--spec", spec, "--parameter", "source=/data", *arguments)

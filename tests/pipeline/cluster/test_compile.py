@@ -37,6 +37,7 @@ def test_another_process_writes_the_same_bytes(tmp_path):
     assert written[0] == written[1]
 
 
+@pytest.mark.slow
 def test_it_says_what_is_in_the_file(tmp_path, capfd):
     assert compile_to(tmp_path, "--set", "kubeflow.image=registry/tfx-distill:7") == 0
     printed = capfd.readouterr().out
@@ -71,6 +72,7 @@ def test_mistakes_are_found_before_anything_is_compiled(tmp_path, capfd, overrid
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_comparison_compiles_too(tmp_path, capfd):
     sets = ["--set", "compare.methods=[rkd, dkd]", "--set", "compare.trials=1"]
     assert compile_to(tmp_path, "--compare", *sets) == 0
@@ -86,6 +88,7 @@ def test_every_method_of_a_comparison_is_held_against_the_networks(tmp_path, cap
     assert "kd_svd" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written(tmp_path, capfd):
     assert compile_to(tmp_path / "nowhere") == 2
     assert "cannot be written" in capfd.readouterr().err
@@ -94,6 +97,7 @@ def test_a_place_that_cannot_be_written(tmp_path, capfd):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_submit_compiles_by_itself(kubeflow, server, capfd):
     assert kubeflow("submit", "--parameter", "method=rkd") == 0
     printed = capfd.readouterr().out

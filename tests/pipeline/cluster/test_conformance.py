@@ -47,7 +47,13 @@ def trains(executor):
     return executor.startswith(("exec-trainer-", "exec-distill-trainer"))
 
 
-@pytest.fixture(scope="module", params=COMPILED.values(), ids=COMPILED)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(compiled, id=name, marks=[pytest.mark.slow] if name == "comparison" else [])
+        for name, compiled in COMPILED.items()
+    ],
+)
 def compiled(request):
     make, overrides = request.param
     text = make(*overrides)
@@ -273,6 +279,7 @@ def test_paths_are_those_in_the_containers(compiled, tasks):
     assert all(path.startswith(("/work/", "/app/")) for path in paths)
 
 
+@pytest.mark.slow
 def test_a_comparison_has_one_teacher_and_a_task_for_each_method_and_seed(compared):
     tasks = compared["root"]["dag"]["tasks"]
     assert {name for name in tasks if "trainer" in name} == {
@@ -288,6 +295,7 @@ def test_a_comparison_has_one_teacher_and_a_task_for_each_method_and_seed(compar
             assert not [other for other in task["dependentTasks"] if "distill" in other]
 
 
+@pytest.mark.slow
 def test_the_table_of_a_comparison_is_made_of_all(compared):
     tasks = compared["root"]["dag"]["tasks"]
     trained = [name for name in tasks if "trainer" in name]

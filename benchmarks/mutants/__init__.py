@@ -1,0 +1,1 @@
+"""Mutation testing: how many small edits of the product's code the tests notice."""
