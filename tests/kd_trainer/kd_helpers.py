@@ -1,5 +1,6 @@
 """Real images and networks that are small enough to train in a test."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def tiny(
     first: layers.Layer | None = None,
     size: int = TINY_SIZE,
     stages: int = 1,
+    activation: Callable[..., layers.Layer] = layers.ReLU,
 ) -> keras.Model:
     """A network with the taps stem, stage1 (and on), pooled and logits, from 8x8 images.
 
@@ -44,7 +46,7 @@ def tiny(
     def block(x, width, stride, tap):
         x = layers.Conv2D(width, 3, stride, "same", use_bias=False, name=f"{tap}_block_conv")(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"{tap}_preact")(x)
-        return layers.ReLU(name=tap)(x)
+        return activation(name=tap)(x)
 
     inputs = keras.Input((size, size, 3), dtype="uint8", name="images")
     x = inputs if first is None else first(inputs)
