@@ -2,9 +2,8 @@
 
 TensorFlow starts a thread for each processor of its affinity. It does not read the CPU quota of its
 cgroup: under `limits: {cpu: 1}` on a node of 64 processors it has 64 threads, which the kernel
-stops together once they have used up their slice. And it leaves oneDNN off on x86 processors
-without AVX-512 VNNI, where oneDNN's convolutions are faster too
-(`benchmarks/results/speed/threads.md`).
+stops together once they have used up their slice (`benchmarks/results/speed/threads.md`). And it
+leaves oneDNN off on x86 processors without AVX-512 VNNI.
 """
 
 import math
