@@ -38,10 +38,13 @@ COVERAGE := .venv/bin/coverage
 # Percent of the lines and branches that `make test` runs.
 COVERED := 96
 
-# Only their files are read: to collect the others takes a minute.
+# mypy checks beside the tests. Only the light tests' files are read: to collect the others takes a
+# minute.
 check: lint
+	.venv/bin/mypy & types=$$!; \
 	$(PYTEST) -m "light and not slow" $$(grep --recursive --files-with-matches --include='test_*.py' \
-	  'pytest.mark.light' tests)
+	  'pytest.mark.light' tests); tests=$$?; \
+	wait $$types && exit $$tests
 
 test: MEASURED := coverage run -m pytest
 test: test-tools no-coverage check
@@ -83,7 +86,6 @@ test-tools:
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
 
 format: setup
 	.venv/bin/ruff check --fix .

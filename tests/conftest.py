@@ -12,8 +12,11 @@ import pytest
 from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
 
-# TensorFlow and TFX make over a million objects that stay, as test modules load them.
+# As test modules load them, TensorFlow and TFX make over a million objects that stay, and
+# TensorFlow prints what it did not find.
 gc.disable()
+QUIET = pytest.MonkeyPatch()
+QUIET.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
 OFFICIAL = Path(__file__).parents[2] / "shared" / "data" / "cifar-100-python.tar.gz"
 HEAVY = {"keras", "tensorflow", "tfx"}
@@ -97,8 +100,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Has Python look for garbage from here on."""
+    """Has Python look for garbage, and the processes that tests start print, from here on."""
     gc.enable()
+    QUIET.undo()
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -185,10 +185,17 @@ def test_rebaseline_sets_the_champion_aside_and_says_so(world):
     }
 
 
-@pytest.mark.parametrize("evaluated", [{"min_accuracy": 0.99}, {"max_bytes": 1}])
-def test_an_evaluation_by_other_bounds_is_no_ground_for_a_decision(world, evaluated):
+@pytest.mark.parametrize(
+    ("evaluated", "min_change"),
+    [
+        ({"min_accuracy": 0.99}, -1),
+        ({"max_bytes": 1}, -1),
+        ({"min_change": 1, "min_accuracy": 0.99}, 1),  # which both refuse
+    ],
+)
+def test_an_evaluation_by_other_bounds_is_no_ground_for_a_decision(world, evaluated, min_change):
     with pytest.raises(RuntimeError, match="not that of the bounds min_change"):
-        world.judge(evaluated=evaluated, min_change=-1)
+        world.judge(evaluated=evaluated, min_change=min_change)
     assert not (world.folder / "decided").exists()
 
 

@@ -137,3 +137,12 @@ def test_max_pooling_takes_each_axis_to_the_smaller() -> None:
     pooled = max_pool_to_smaller(first, second)
     np.testing.assert_allclose(pooled[0], first.reshape(2, 2, 2, 2, 3).max(2), rtol=1e-6)
     np.testing.assert_allclose(pooled[1], second.reshape(2, 2, 2, 3, 5).max(3), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (5, 4)])
+def test_max_pooling_wants_whole_windows_on_both_axes(height, width) -> None:
+    large, small = maps((2, height, width, 3), (2, 2, 2, 3))
+    with pytest.raises(ConfigError, match="multiples of one another"):
+        max_pool_to_smaller(large, small)
+    with pytest.raises(ConfigError, match="multiples of one another"):
+        max_pool_to_smaller(small, large)
