@@ -42,10 +42,12 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Where the images come from and how they are split."""
 
-    path: _PathText | None = Field(
-        None, description="archive or folder of CIFAR-100; null: the sample in the repository"
-    )
+    path: _PathText | None = Field(None, description="archive or folder of CIFAR-100")
     download: bool = Field(False, description="fetch the official archive into the workdir")
+    sample: bool = Field(
+        False,
+        description="without either, take the repository's sample, ten classes; else refuse",
+    )
     limit: int | None = Field(
         None, ge=1, lt=2**31, description="first records of each official file"
     )

@@ -177,7 +177,7 @@ def locate(config: RunConfig, workdir: Path) -> str:
     """Returns the absolute path of the run's data, having fetched it if that was asked for.
 
     Raises:
-      ConfigError: both a path and the download are asked for.
+      ConfigError: both a path and the download are asked for, or no data at all.
       DataError: the download failed.
     """
     data = config.data
@@ -187,7 +187,15 @@ def locate(config: RunConfig, workdir: Path) -> str:
         )
     if data.download:
         return str(download.fetch(workdir / "downloads"))
-    return os.path.abspath(data.path) if data.path else str(SAMPLE)
+    if data.path:
+        return os.path.abspath(data.path)
+    if data.sample:
+        return str(SAMPLE)
+    raise ConfigError(
+        f"Found no data for {config.name!r}. Give --data PATH, an archive or folder of CIFAR-100, "
+        "or --set data.download=true, or --set data.sample=true for the ten classes that come "
+        "with tfx-distill."
+    )
 
 
 def check_batches(config: RunConfig, images: int) -> None:

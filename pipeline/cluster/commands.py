@@ -42,17 +42,41 @@ def run(options: argparse.Namespace) -> int:
 
 
 def submit(options: argparse.Namespace) -> int:
-    """Uploads a pipeline and starts a run of it; with `--wait`, waits for its end."""
+    """Uploads a pipeline and starts a run of it; with `--wait`, waits for its end.
+
+    A run that has failed is followed by up to `--resubmit` others. Argo does not start a pod anew
+    that was deleted, as by a preemption; in another run, Kubeflow's cache serves the tasks that
+    have ended, and a training goes on from its last epoch.
+    """
+    if options.resubmit < 0:
+        raise ConfigError(f"--resubmit: found {options.resubmit}, expected 0 or more.")
+    if options.resubmit and not options.wait:
+        raise ConfigError("--resubmit: a run is submitted again once it has failed; give --wait.")
     with compiling.pipeline_of(options) as pipeline:
         parameters = pipeline.arguments(options.parameter)
         with _service(options) as service:
             body = _body(options, service, pipeline, parameters)
-            now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
-            started = service.run({"display_name": f"{pipeline.name} {now}", **body})
-            print(f"run {started.run_id}")
-            ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
-            print(f"  {ui}/#/runs/details/{started.run_id}")
-            return _waited(options, service, started.run_id, pipeline) if options.wait else 0
+            for left in reversed(range(options.resubmit + 1)):
+                run_id = _start(options, service, pipeline, body)
+                state = _waited(options, service, run_id, pipeline) if options.wait else "SUCCEEDED"
+                if state != "FAILED" or not left:
+                    break
+            return 0 if state == "SUCCEEDED" else FAILED
+
+
+def _start(
+    options: argparse.Namespace,
+    service: "Service",
+    pipeline: compiled.CompiledPipeline,
+    body: dict[str, Any],
+) -> str:
+    """Starts a run and prints where it is shown; returns its id."""
+    now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
+    started = service.run({"display_name": f"{pipeline.name} {now}", **body})
+    print(f"run {started.run_id}")
+    ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
+    print(f"  {ui}/#/runs/details/{started.run_id}")
+    return started.run_id
 
 
 def schedule(options: argparse.Namespace) -> int:
@@ -142,17 +166,17 @@ def _waited(
     service: "Service",
     run_id: str,
     pipeline: compiled.CompiledPipeline,
-) -> int:
+) -> str:
+    """Returns the state that a run has ended in, or `RUNNING` after Ctrl-C."""
     from pipeline.cluster import waiting
 
     try:
-        succeeded = waiting.wait(service, _host(options), run_id, pipeline.tasks)
+        return waiting.wait(service, _host(options), run_id, pipeline.tasks)
     except (KeyboardInterrupt, UserError, ServerError) as error:
         print("tfx-distill: no longer waiting; the run goes on", file=sys.stderr)
         if isinstance(error, KeyboardInterrupt):
-            return FAILED
+            return "RUNNING"
         raise
-    return 0 if succeeded else FAILED
 
 
 def _host(options: argparse.Namespace) -> str:
@@ -182,6 +206,9 @@ def _body(
         "pipeline_version_reference": reference,
         "runtime_config": {"parameters": parameters},
     }
+    if pipeline.root is not None:
+        # Of what is compiled into the pipeline, Kubeflow reads nothing.
+        body["runtime_config"]["pipeline_root"] = pipeline.root
     if options.service_account:
         body["service_account"] = options.service_account
     return body

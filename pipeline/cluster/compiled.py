@@ -33,6 +33,7 @@ class CompiledPipeline:
         keys, has the same.
       tasks: the names of its tasks.
       parameters: what it takes, as the specification's inputDefinitions have it.
+      root: the address below which its artifacts go, or None for the cluster's own.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class CompiledPipeline:
     version: str
     tasks: frozenset[str]
     parameters: Mapping[str, Mapping[str, Any]]
+    root: str | None
 
     def arguments(self, assignments: Sequence[str]) -> dict[str, Any]:
         """Returns the values of a run's parameters.
@@ -128,6 +130,7 @@ def read(path: Path) -> CompiledPipeline:
         version=f"{name}-{digest}",
         tasks=tasks,
         parameters=root.get("inputDefinitions", {}).get("parameters", {}),
+        root=spec.get("defaultPipelineRoot"),
     )
 
 

@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
         partial.unlink(missing_ok=True)
     pipeline = compiled.read(target)
     print(f"{target}: pipeline {pipeline.name}, version {pipeline.version}")
-    print(f"  {len(pipeline.tasks)} tasks, artifacts below {config.kubeflow.pipeline_root}")
+    place = pipeline.root or "the cluster's own pipeline root"
+    print(f"  {len(pipeline.tasks)} tasks, artifacts below {place}")
     print("  parameters:")
     for name, parameter in sorted(pipeline.parameters.items()):
         print(f"    {name}={parameter['defaultValue']}")

@@ -1,21 +1,28 @@
 """What a task's container runs: TFX's own entry point, on the launcher's local paths.
 
     python -m pipeline.cluster.entrypoint --executor_class_path CLASS \
-        --json_serialized_invocation_args EXECUTOR_INPUT ...
+        --json_serialized_invocation_args EXECUTOR_INPUT \
+        --json_serialized_inputs_spec_args INPUTS_SPEC
 
-The executor sees local paths only; what it reports of its outputs names the object store again.
+Kubeflow gives an ExecutorInput that TFX cannot read: its input artifacts have no type, and some of
+its outputs are Kubeflow's own. The executor gets the types and outputs that its component declares,
+and local paths; what it reports of its outputs names the object store again.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kd_trainer.errors import UserError
+from kd_trainer.errors import ConfigError, UserError
 from pipeline.cluster.local_paths import to_local
 
 _INPUT = "--json_serialized_invocation_args"
+_INPUTS_SPEC = "--json_serialized_inputs_spec_args"
+
+EMPTY = ".empty"
+"""The file that stands in an output without any: a store of objects keeps no empty folder."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,13 +37,17 @@ def main(arguments: Sequence[str]) -> int:
     arguments = list(arguments)
     place = arguments.index(_INPUT) + 1
     executor_input = json.loads(arguments[place])
+    inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
     try:
+        _keep_declared(executor_input, inputs_spec)
         addresses = _localise(executor_input)
+        _check_inputs(executor_input, addresses)
         arguments[place] = json.dumps(executor_input)
         _run(arguments)
     except UserError as error:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return 2
+    _mark_empty(executor_input)
     _restore(Path(executor_input["outputs"]["outputFile"]), addresses)
     return 0
 
@@ -51,27 +62,66 @@ def _run(arguments: list[str]) -> None:
     kubeflow_v2_run_executor.main(parsed)
 
 
+def _keep_declared(executor_input: dict[str, Any], inputs_spec: Mapping[str, Any]) -> None:
+    """Gives inputs the types that the component declares, and takes away others' outputs.
+
+    Kubeflow types an input by its metadata store, where TFX's types are empty
+    (`ToRuntimeArtifact` in `backend/src/v2/metadata/client.go`), and adds an output for logs
+    (`provisionOutputs` in `backend/src/v2/driver/driver.go`). TFX's types have an instanceSchema,
+    Kubeflow's own a schemaTitle.
+    """
+    declared = inputs_spec.get("artifacts", {})
+    for key, artifact in _artifacts(executor_input.get("inputs", {})):
+        artifact["type"] = declared[key]["artifactType"]
+    outputs = executor_input["outputs"].get("artifacts", {})
+    for key, artifact in list(_artifacts(executor_input["outputs"])):
+        if "instanceSchema" not in artifact["type"]:
+            del outputs[key]
+
+
 def _localise(executor_input: dict[str, Any]) -> dict[str, str]:
     """Puts local paths in the place of addresses, and returns which stands for which."""
     addresses = {}
     for direction in ("inputs", "outputs"):
-        for artifact in _artifacts(executor_input.get(direction, {})):
+        for _, artifact in _artifacts(executor_input.get(direction, {})):
             uri = artifact["uri"]
             artifact["uri"] = to_local(uri)
             addresses[artifact["uri"]] = uri
     return addresses
 
 
-def _restore(output_file: Path, addresses: dict[str, str]) -> None:
+def _check_inputs(executor_input: Mapping[str, Any], addresses: Mapping[str, str]) -> None:
+    """Refuses an input that is gone: the launcher makes an empty folder of it, and no error."""
+    for key, artifact in _artifacts(executor_input.get("inputs", {})):
+        path = Path(artifact["uri"])
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            raise ConfigError(
+                f"The artifact {addresses[artifact['uri']]}, this task's input {key!r}, is gone "
+                "from the store, and Kubeflow's cache still serves the task that made it. Expected "
+                "the files of it. Give --parameter cache_salt=TEXT, a text that no run had before, "
+                "to make all artifacts anew, and keep the store's lifecycle rules away from them."
+            )
+
+
+def _mark_empty(executor_input: Mapping[str, Any]) -> None:
+    for _, artifact in _artifacts(executor_input["outputs"]):
+        path = Path(artifact["uri"])
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / EMPTY).touch()
+
+
+def _restore(output_file: Path, addresses: Mapping[str, str]) -> None:
     output = json.loads(output_file.read_text())
-    for artifact in _artifacts(output):
+    for _, artifact in _artifacts(output):
         artifact["uri"] = addresses[artifact["uri"]]
     output_file.write_text(json.dumps(output))
 
 
-def _artifacts(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for listed in part.get("artifacts", {}).values():
-        yield from listed.get("artifacts", [])
+def _artifacts(part: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, listed in part.get("artifacts", {}).items():
+        for artifact in listed.get("artifacts", []):
+            yield key, artifact
 
 
 if __name__ == "__main__":

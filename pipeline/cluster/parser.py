@@ -33,6 +33,14 @@ def add(parent: Any) -> None:
     submit.add_argument(
         "--wait", action="store_true", help="wait for the run's end, with a line a task"
     )
+    submit.add_argument(
+        "--resubmit",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --wait: start up to N more runs, each once the one before it has failed, as one "
+        "does whose pod was preempted; what had ended is taken from the cache",
+    )
 
     schedule = _verb(
         verbs, "schedule", commands.schedule, "upload a pipeline and run it again and again"

@@ -64,8 +64,8 @@ class ClusterPlan(Plan):
         return False
 
     def pipeline_root(self, pipeline: str) -> str:
-        """Returns an address in the cluster's object store."""
-        return self.config.kubeflow.pipeline_root
+        """Returns an address that TFX wants; a run's own is the cluster's to give."""
+        return self.config.kubeflow.pipeline_root or "minio://"
 
     @property
     def imported_schema(self) -> Path:
@@ -151,6 +151,12 @@ def _check_places(config: RunConfig) -> None:
         raise ConfigError(
             "data.download is true, and a cluster's tasks download nothing. Put the archive on "
             f"the volume and give its path there, such as data.path={WORKDIR}/data/cifar100.tar.gz."
+        )
+    if config.data.path is None and not config.data.sample:
+        raise ConfigError(
+            f"Found no data for {config.name!r}. Put the archive on the volume and give its path "
+            f"there, such as --set data.path={WORKDIR}/data/cifar100.tar.gz; --set "
+            "data.sample=true takes the ten classes that the image holds."
         )
     for key, path in {
         "data.path": config.data.path,

@@ -49,8 +49,8 @@ class KubeflowConfig(_Section):
     """What a cluster is asked for."""
 
     image: str = Field("tfx-distill:latest", min_length=1, description="the container image")
-    pipeline_root: str = Field(
-        "minio://mlpipeline/v2/artifacts", description="where the artifacts are kept"
+    pipeline_root: str | None = Field(
+        None, description="where the artifacts are kept; the cluster's own place if not given"
     )
     volume_claim: str = Field(
         "tfx-distill", description="of a volume for pushed versions and checkpoints"
@@ -61,7 +61,9 @@ class KubeflowConfig(_Section):
     shared_memory: str = Field("1Gi", description="/dev/shm of the tasks that train")
     timeout: int = Field(3600, ge=1, description="seconds, of a task that does not train")
     training_timeout: int = Field(86400, ge=1, description="seconds, of one that trains")
-    retries: int = Field(2, ge=0, description="of a task that failed or was preempted")
+    retries: int = Field(
+        2, ge=0, le=10, description="of a task that failed and trains a network or runs on Beam"
+    )
     node_selector: dict[str, str] = Field({}, description="of the tasks that train")
     tolerations: list[Toleration] = Field([], description="of the tasks that train")
     image_pull_secret: str | None = Field(None, description="the secret's name")
@@ -69,8 +71,8 @@ class KubeflowConfig(_Section):
 
     @field_validator("pipeline_root")
     @classmethod
-    def _store_that_the_launcher_knows(cls, root: str) -> str:
-        if not root.startswith(tuple(ROOTS)):
+    def _store_that_the_launcher_knows(cls, root: str | None) -> str | None:
+        if root is not None and not root.startswith(tuple(ROOTS)):
             raise ConfigError(
                 f"found {root!r}; Kubeflow's launcher takes addresses that begin with "
                 f"{', '.join(ROOTS)}, such as minio://mlpipeline/v2/artifacts."
@@ -84,6 +86,10 @@ class KubeflowConfig(_Section):
             raise ConfigError(f"found {size!r}; expected a size such as 1Gi or 512Mi.")
         return size
 
+    def task_timeout(self, trains: bool) -> int:
+        """Returns the seconds that a task may take, which trains or does not."""
+        return self.training_timeout if trains else self.timeout
+
 
 def executor_platform(settings: KubeflowConfig, trains: bool, mount_path: str) -> dict[str, Any]:
     """Returns what Kubeflow's Kubernetes platform is told of a task's pod.
@@ -95,7 +101,7 @@ def executor_platform(settings: KubeflowConfig, trains: bool, mount_path: str) -
     """
     pod: dict[str, Any] = {
         "pvcMount": [{"constant": settings.volume_claim, "mountPath": mount_path}],
-        "activeDeadlineSeconds": str(settings.training_timeout if trains else settings.timeout),
+        "activeDeadlineSeconds": str(settings.task_timeout(trains)),
     }
     if settings.image_pull_secret:
         pod["imagePullSecret"] = [{"secretName": settings.image_pull_secret}]

@@ -4,7 +4,8 @@ from typing import Any
 
 import yaml
 from tfx.components import Trainer
-from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunner,
@@ -36,7 +37,8 @@ _NEVER_CACHED = (
     AtomicPusher,
     ModelReport,
 )
-_IMAGE = "image"
+_IMAGE, _CACHE_SALT = "image", "cache_salt"
+_PAUSE = 30  # seconds before the second attempt, and twice as many before each further one
 _COMMAND = ["python", "-m", "pipeline.cluster.entrypoint"]
 
 
@@ -69,19 +71,21 @@ def _pipeline_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
     )
     compiled = runner.run(pipeline, write_out=False)["pipelineSpec"]
     spec = names.renamed(compiled)
-    spec["defaultPipelineRoot"] = settings.pipeline_root
+    if settings.pipeline_root is not None:
+        # Kubeflow does not read it; whoever starts a run sends it along.
+        spec["defaultPipelineRoot"] = settings.pipeline_root
     spec["root"]["inputDefinitions"] = {"parameters": _parameters(pipeline, settings)}
     tasks, executors = spec["root"]["dag"]["tasks"], spec["deploymentSpec"]["executors"]
     for node in pipeline.components:
         name = names.kebab(node.id)
-        _add_image(spec["components"][name], tasks[name])
-        tasks[name]["cachingOptions"] = {} if _never_cached(node) else {"enableCache": True}
-        tasks[name]["retryPolicy"] = {
-            "maxRetryCount": settings.retries,
-            "backoffDuration": "30s",
-            "backoffFactor": 2.0,
-            "backoffMaxDuration": "600s",
-        }
+        _add_parameter(_IMAGE, spec["components"][name], tasks[name])
+        if isinstance(node, _NEVER_CACHED):
+            tasks[name]["cachingOptions"] = {}
+        else:
+            tasks[name]["cachingOptions"] = {"enableCache": True}
+            _add_parameter(_CACHE_SALT, spec["components"][name], tasks[name])
+        if settings.retries and (_trains(node) or _is_beams(node)):
+            tasks[name]["retryPolicy"] = _retry_policy(settings, _trains(node))
         executors[names.executor(node.id)]["container"]["resources"] = _resources(node, settings)
     return spec
 
@@ -96,7 +100,7 @@ def _platform_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
 
 def _parameters(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
     """Returns the pipeline's parameters; TFX leaves out their defaults."""
-    defaults = {_IMAGE: settings.image} | {
+    defaults = {_IMAGE: settings.image, _CACHE_SALT: ""} | {
         value.name: value.default
         for node in pipeline.components
         for value in node.exec_properties.values()
@@ -107,15 +111,33 @@ def _parameters(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
     }
 
 
-def _add_image(component: names.Spec, task: names.Spec) -> None:
-    """Hands the pipeline's image to a task: Kubeflow resolves what is the task's own alone."""
+def _add_parameter(name: str, component: names.Spec, task: names.Spec) -> None:
+    """Hands a parameter of the pipeline to a task."""
     inputs = component.setdefault("inputDefinitions", {}).setdefault("parameters", {})
-    inputs[_IMAGE] = {"parameterType": "STRING"}
+    inputs[name] = {"parameterType": "STRING"}
     given = task.setdefault("inputs", {}).setdefault("parameters", {})
-    given[_IMAGE] = {"componentInputParameter": _IMAGE}
+    given[name] = {"componentInputParameter": name}
 
 
-def _resources(node: BaseNode, settings: KubeflowConfig) -> dict[str, Any]:
+def _retry_policy(settings: KubeflowConfig, trains: bool) -> dict[str, Any]:
+    """Returns when a task is started anew.
+
+    Argo counts `backoffMaxDuration` from the start of the first attempt, and kills an attempt that
+    is at work when it is over (`processNodeRetries` in `workflow/controller/operator.go`). So it is
+    as long as all attempts and the pauses between them.
+    """
+    retries = settings.retries
+    attempts = (retries + 1) * settings.task_timeout(trains)
+    pauses = _PAUSE * (2**retries - 1)
+    return {
+        "maxRetryCount": retries,
+        "backoffDuration": f"{_PAUSE}s",
+        "backoffFactor": 2.0,
+        "backoffMaxDuration": f"{attempts + pauses}s",
+    }
+
+
+def _resources(node: BaseComponent, settings: KubeflowConfig) -> dict[str, Any]:
     asked: Resources = settings.training if _trains(node) else settings.resources
     resources: dict[str, Any] = {
         "cpuRequest": asked.cpu,
@@ -131,9 +153,9 @@ def _resources(node: BaseNode, settings: KubeflowConfig) -> dict[str, Any]:
     return resources
 
 
-def _trains(node: BaseNode) -> bool:
+def _trains(node: BaseComponent) -> bool:
     return isinstance(node, _TRAINS)
 
 
-def _never_cached(node: BaseNode) -> bool:
-    return isinstance(node, _NEVER_CACHED)
+def _is_beams(node: BaseComponent) -> bool:
+    return issubclass(node.executor_spec.executor_class, BaseBeamExecutor)

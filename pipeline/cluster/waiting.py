@@ -25,7 +25,7 @@ _MARKS = {
 _ENDED = _MARKS.keys() - {"RUNNING"}
 
 
-def wait(service: Service, host: str, run_id: str, tasks: Set[str]) -> bool:
+def wait(service: Service, host: str, run_id: str, tasks: Set[str]) -> str:
     """Waits until a run has ended.
 
     Args:
@@ -35,7 +35,7 @@ def wait(service: Service, host: str, run_id: str, tasks: Set[str]) -> bool:
       tasks: the pipeline's; the server also tells of what it runs around them.
 
     Returns:
-      Whether it succeeded.
+      Its state: `SUCCEEDED`, `FAILED`, `CANCELED` or `SKIPPED`.
 
     Raises:
       ConfigError: the server refuses to tell, as when a token has expired.
@@ -55,7 +55,7 @@ def wait(service: Service, host: str, run_id: str, tasks: Set[str]) -> bool:
             why = f": {run.error.message}" if run.error else ""
             text = escape(f"{run.state.lower()}{why}")
             console.print(f"{_MARKS[run.state]} the run {text}")
-            return run.state == "SUCCEEDED"
+            return run.state
         time.sleep(PAUSE)
 
 

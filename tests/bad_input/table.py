@@ -483,6 +483,10 @@ COMMAND_LINE: dict[str, tuple[str, list[str]]] = {
     "a word too many": ("run quick", ["unrecognized arguments: quick"]),
     "unknown preset": ("run --preset qiuck", ["no preset named 'qiuck'", "Did you mean 'quick'"]),
     "a preset's path": ("run --preset ../config", ["no preset named '../config'"]),
+    "no data": (
+        "run --preset cifar100",
+        ["Found no data for 'cifar100'", "--data PATH", "data.sample=true"],
+    ),
     "an empty path of data": ("run --data ''", ["data.path", "at least 1 character"]),
     "a workdir that is a file": (f"{_RUN} --workdir {{file}}", ["cannot be written", "--workdir"]),
     "a workdir below a file": (f"{_RUN} --workdir {{file}}/x", ["cannot be written", "--workdir"]),

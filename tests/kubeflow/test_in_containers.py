@@ -13,7 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from local_kubeflow import Cache, Places, TaskFailedError, launcher, run
+from local_kubeflow import (
+    Cache,
+    Places,
+    PodDeletedError,
+    Podman,
+    TaskFailedError,
+    delete_pod,
+    engines,
+    run,
+)
 
 pytestmark = [pytest.mark.containers]
 
@@ -38,8 +47,9 @@ def image():
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    places = Places(*(tmp_path_factory.mktemp(name) for name in ("store", "volume", "scratch")))
-    os.chown(places.volume, launcher.USER, launcher.USER)
+    folders = [tmp_path_factory.mktemp(name) for name in ("store", "volume", "scratch")]
+    places = Places(*folders, Podman())
+    os.chown(places.volume, engines.USER, engines.USER)
     return places
 
 
@@ -50,7 +60,6 @@ def spec(image, tmp_path_factory):
     own = [f"--set=kubeflow.image={image}"]
     tfx_distill("kubeflow", "compile", "--output", file, settings=own)
     spec, _ = yaml.safe_load_all(file.read_text())
-    assert spec["defaultPipelineRoot"] == PIPELINE_ROOT
     return spec
 
 
@@ -109,7 +118,8 @@ def test_every_task_has_produced_its_outputs(spec, produced):
         .get("outputDefinitions", {})
         .get("artifacts", {})
     }
-    assert set(produced.artifacts) == declared
+    logs = {(task, "executor-logs") for task in spec["root"]["dag"]["tasks"]}
+    assert set(produced.artifacts) == declared | logs
     assert all(a["uri"].startswith(f"{RUN_ROOT}/") for a in produced.artifacts.values())
 
 
@@ -197,41 +207,58 @@ def test_a_training_that_has_ended_leaves_the_state_of_its_end_alone(produced, p
         assert path.suffix == ".finished"
 
 
-def preempt(places, task, states, over):
-    """Kills a task's first container once its training has kept an epoch; returns what it kept."""
+def end(places, task, how, states, over):
+    """Ends a task's first container once its training has kept an epoch; returns what it kept."""
     while not over.wait(0.05):
         for path in states():
-            container = (places.attempt(task, 0) / launcher.CONTAINER_ID).read_text()
-            subprocess.run(["podman", "kill", container], check=True)
-            subprocess.run(["podman", "wait", container])  # which may be gone already
+            how(places, task)
             with np.load(path) as state:
                 return json.loads(str(state["position"]))["history"]
     raise AssertionError(f"{task} has ended, and no epoch was kept")
 
 
-def test_a_task_that_is_preempted_goes_on_with_the_next_epoch(image, places, cache, tmp_path):
-    file, epochs = tmp_path / "quick.yaml", 30
+def killed(places, task):
+    """As for want of memory."""
+    places.engine.kill(places.attempt(task, 0))
+
+
+def preempted(places, task):
+    delete_pod(places, task, 0)
+
+
+@pytest.mark.parametrize(("how", "epochs"), [(killed, 30), (preempted, 31)])
+def test_a_training_that_ends_early_goes_on_with_the_next_epoch(
+    image, places, cache, tmp_path, how, epochs
+):
+    """A container that is killed is started anew; a pod that is deleted wants another run."""
+    file = tmp_path / "quick.yaml"
     longer = [f"--set=kubeflow.image={image}", f"--set=recipe.epochs={epochs}"]
     tfx_distill("kubeflow", "compile", "--output", file, settings=longer)
     spec, _ = yaml.safe_load_all(file.read_text())
-    there = dataclasses.replace(places, scratch=places.scratch / "preempted")
+    there = dataclasses.replace(places, scratch=places.scratch / how.__name__)
+    root = f"{PIPELINE_ROOT}/quick/{how.__name__}"
     folder = places.volume / "checkpoints" / "quick" / "DistillTrainer"
     over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        arguments = (there, "distill-trainer", lambda: list(folder.glob("*.npz")), over)
-        preempted = pool.submit(preempt, *arguments)
+        arguments = (there, "distill-trainer", how, lambda: list(folder.glob("*.npz")), over)
+        ended = pool.submit(end, *arguments)
         try:
-            records = run(spec, there, f"{PIPELINE_ROOT}/quick/preempted", {}, cache)
+            if how is preempted:
+                with pytest.raises(PodDeletedError, match="distill-trainer"):
+                    run(spec, there, root, {}, cache)
+                there = dataclasses.replace(places, scratch=there.scratch / "resubmitted")
+            records = run(spec, there, root, {}, cache)
         finally:
             over.set()
-    kept = preempted.result()
+    kept = ended.result()
+    assert "trainer-teacher" not in records.executed
     artifact = records.artifact("distill-trainer", "model_run")
     history = json.loads((in_store(places, artifact) / "history.json").read_text())
     # The seconds that an epoch took are in its row: one that is trained again has others.
     assert history[: len(kept)] == kept
     assert [row["epoch"] for row in history] == list(range(1, epochs + 1))
     assert 0 < len(kept) < epochs
-    assert there.attempt("distill-trainer", 1).is_dir()
+    assert there.attempt("distill-trainer", 1).is_dir() == (how is killed)
 
 
 def test_a_failed_container_fails_the_run(image, tmp_path):
@@ -243,7 +270,7 @@ def test_a_failed_container_fails_the_run(image, tmp_path):
         "root": {"dag": {"tasks": {"first": task}}},
     }
     with pytest.raises(TaskFailedError, match="first: its container ended with status 1:\nwhy"):
-        run(failing, Places(tmp_path, tmp_path, tmp_path / "scratch"), RUN_ROOT, {})
+        run(failing, Places(tmp_path, tmp_path, tmp_path / "scratch", Podman()), RUN_ROOT, {})
 
 
 def test_every_executor_and_command_is_in_the_image(image, spec):
@@ -296,7 +323,7 @@ print(json.dumps({
 }))
 """
     assert json.loads(python(image, code)) == {
-        "user": launcher.USER,
+        "user": engines.USER,
         "packages": ["tfx", "kfp.pipeline_spec"],
         "app": ["components", "kd_trainer", "pipeline", "schemas"],
         "writable": [],

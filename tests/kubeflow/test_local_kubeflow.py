@@ -1,17 +1,25 @@
 """What Kubeflow's driver and launcher do with a specification, without a container."""
 
+import dataclasses
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from local_kubeflow import (
+    BACKENDS,
     Cache,
     Places,
+    PodDeletedError,
+    Podman,
     SpecError,
     TaskFailedError,
     cache,
+    delete_pod,
     driver,
     launcher,
     records,
+    retries,
     run,
 )
 
@@ -26,7 +34,12 @@ def resolved(task, declared, arguments=None, produced=None):
     component = {"inputDefinitions": {"parameters": declared}, "outputDefinitions": {}}
     task = {"taskInfo": {"name": "second"}, "inputs": task}
     given = driver.executor_input(
-        component, task, produced or records.Records(Cache()), arguments or {}, ROOT
+        component,
+        task,
+        produced or records.Records(Cache()),
+        arguments or {},
+        ROOT,
+        BACKENDS["2.17"],
     )
     return given["inputs"]
 
@@ -82,23 +95,55 @@ def test_a_missing_parameter_is_refused():
         resolved({}, {"x": {"parameterType": "STRING"}})
 
 
-def test_outputs_lie_below_the_runs_root():
-    outputs = {"artifacts": {"model": {"artifactType": SCHEMA}}, "parameters": {"n": {}}}
-    task = {"taskInfo": {"name": "first"}}
+OUTPUTS = {"artifacts": {"model": {"artifactType": SCHEMA}}, "parameters": {"n": {}}}
+
+
+def outputs(backend):
     given = driver.executor_input(
-        {"outputDefinitions": outputs}, task, records.Records(Cache()), {}, ROOT
+        {"outputDefinitions": OUTPUTS},
+        {"taskInfo": {"name": "first"}},
+        records.Records(Cache()),
+        {},
+        ROOT,
+        BACKENDS[backend],
     )
-    (model,) = given["outputs"]["artifacts"]["model"]["artifacts"]
-    assert model == {"uri": f"{ROOT}/first/model", "type": SCHEMA, "metadata": {}}
-    assert given["outputs"]["parameters"] == {"n": {"outputFile": "/tmp/kfp/outputs/n"}}
+    return given["outputs"]
 
 
-def test_an_artifact_has_its_id_for_a_name_and_metadata_as_the_store_gives_it_back():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_outputs_lie_below_the_runs_root_and_one_is_kubeflows(backend):
+    given = outputs(backend)
+    (model,) = given["artifacts"]["model"]["artifacts"]
+    folder = model["uri"].removesuffix("/model")
+    assert folder.startswith(f"{ROOT}/first/")
+    assert (model["type"], model["metadata"]) == (SCHEMA, {})
+    (logs,) = given["artifacts"]["executor-logs"]["artifacts"]
+    assert logs["uri"] == f"{folder}/executor-logs"
+    assert logs["type"] == {"schemaTitle": "system.Artifact"}
+    assert given["parameters"] == {"n": {"outputFile": "/tmp/kfp/outputs/n"}}
+
+
+def test_the_releases_differ_in_names_and_where_the_executor_reports():
+    for backend in ("2.5", "2.14"):
+        given = outputs(backend)
+        assert "name" not in given["artifacts"]["model"]["artifacts"][0]
+        assert given["outputFile"] == "/tmp/kfp_outputs/output_metadata.json"
+    given = outputs("2.17")
+    (model,) = given["artifacts"]["model"]["artifacts"]
+    assert model["name"] == "model"
+    folder = model["uri"].removesuffix("/model").replace("minio://", "/minio/")
+    assert given["outputFile"] == f"{folder}/output_metadata.json"
+
+
+def test_an_input_has_its_id_for_a_name_no_type_and_metadata_as_the_store_gives_it_back():
     kept = records.Records(Cache())
     metadata = {"pushed": True, "splits": ["train"], "blessed": {"train": 1}, "note": "x"}
     kept.produced("first", {"model": {"uri": "minio://b/m", "metadata": metadata}}, {})
     artifact = kept.artifact("first", "model")
     assert artifact["name"] == "1"
+    assert artifact["type"] == {"instanceSchema": ""}
+    session = json.loads(artifact["metadata"].pop("store_session_info"))
+    assert session["Provider"] == "minio"
     assert artifact["metadata"] == {
         "display_name": "model",
         "pushed": 1,
@@ -139,10 +184,14 @@ def spec(executor, **task):
     }
 
 
-def test_an_importer_brings_in_its_artifact(tmp_path):
-    produced = run(spec({"importer": IMPORTER}), Places(tmp_path, tmp_path, tmp_path), ROOT, {})
-    model = produced.artifact("first", "model")
-    assert (model["uri"], model["type"]) == ("minio://bucket/teacher", SCHEMA)
+@pytest.fixture
+def places(tmp_path):
+    return Places(tmp_path, tmp_path, tmp_path / "scratch", Podman())
+
+
+def test_an_importer_brings_in_its_artifact(places):
+    produced = run(spec({"importer": IMPORTER}), places, ROOT, {})
+    assert produced.artifact("first", "model")["uri"] == "minio://bucket/teacher"
 
 
 @pytest.mark.parametrize(
@@ -154,38 +203,104 @@ def test_an_importer_brings_in_its_artifact(tmp_path):
         (spec({"importer": IMPORTER}, iteratorPolicy={}), "not simulated"),
     ],
 )
-def test_what_kubeflow_would_refuse(changed, said, tmp_path):
+def test_what_kubeflow_would_refuse(changed, said, places):
     with pytest.raises(SpecError, match=said):
-        run(changed, Places(tmp_path, tmp_path, tmp_path), ROOT, {})
+        run(changed, places, ROOT, {})
 
 
-@pytest.mark.parametrize(("fails", "retries"), [(1, 2), (3, 2)])
-def test_a_task_that_fails_is_started_anew(fails, retries, tmp_path, monkeypatch):
-    starting = f"echo start >> {tmp_path}/starts\n[ $(wc -l < {tmp_path}/starts) -gt {fails} ]"
-    # Whose files they are matters to a container alone.
-    for program, script in {"podman": starting, "chown": "true"}.items():
-        path = tmp_path / "bin" / program
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    container = {"container": {"image": "image", "command": ["true"]}}
-    failing = spec(container, retryPolicy={"maxRetryCount": retries})
-    places = Places(tmp_path, tmp_path, tmp_path / "scratch")
-    if fails > retries:
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    """Puts a script in the place of podman."""
+
+    def put(script):
+        # Whose files they are matters to a container alone.
+        for program, text in {"podman": script, "chown": "true"}.items():
+            path = tmp_path / "bin" / program
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"#!/bin/sh\n{text}\n")
+            path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+
+    return put
+
+
+CONTAINER = {"container": {"image": "image", "command": ["true"]}}
+
+
+@pytest.mark.parametrize(("fails", "limit"), [(1, 2), (3, 2)])
+def test_a_task_that_fails_is_started_anew(fails, limit, tmp_path, podman, places):
+    podman(f"echo start >> {tmp_path}/starts\n[ $(wc -l < {tmp_path}/starts) -gt {fails} ]")
+    failing = spec(CONTAINER, retryPolicy={"maxRetryCount": limit, "backoffMaxDuration": "60s"})
+    if fails > limit:
         with pytest.raises(TaskFailedError, match="first: its container ended with status 1"):
             run(failing, places, ROOT, {})
     else:
         assert run(failing, places, ROOT, {}).executed == {"first"}
-    starts = min(fails, retries) + 1
+    starts = min(fails, limit) + 1
     assert (tmp_path / "starts").read_text() == "start\n" * starts
     assert [places.attempt("first", n).is_dir() for n in range(starts + 1)] == [
         *[True] * starts,
         False,
     ]
+    # Its log is an artifact, of the last attempt here.
+    [logs] = tmp_path.glob("bucket/run/first/*/executor-logs")
+    assert logs.is_file()
 
 
-def fingerprint(limit=7, uri="minio://b/1", image="a:1"):
+def test_a_task_whose_pod_is_deleted_is_not_started_anew(podman, places):
+    podman('[ "$1" = kill ] || sleep 1')
+    failing = spec(CONTAINER, retryPolicy={"maxRetryCount": 2, "backoffMaxDuration": "60s"})
+    first = places.attempt("first", 0)
+
+    def delete():
+        while not first.is_dir():
+            time.sleep(0.01)
+        (first / "cid").write_text("id")
+        delete_pod(places, "first", 0)
+
+    with ThreadPoolExecutor(1) as pool:
+        deleted = pool.submit(delete)
+        with pytest.raises(PodDeletedError):
+            run(failing, places, ROOT, {})
+    deleted.result()
+    assert not places.attempt("first", 1).exists()
+
+
+def test_argos_clock_runs_from_the_first_attempt():
+    now = 0.0
+
+    def attempts(policy, lasts):
+        nonlocal now
+        now, left = 0.0, []
+
+        def start(number, seconds):
+            nonlocal now
+            left.append(seconds)
+            now += lasts
+            raise TaskFailedError
+
+        with pytest.raises(TaskFailedError):
+            retries.attempted(start, retries.of_task({"retryPolicy": policy}), lambda: now)
+        return left
+
+    policy = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0}
+    assert attempts({**policy, "backoffMaxDuration": "600s"}, 700) == [600]
+    assert attempts({**policy, "backoffMaxDuration": "600s"}, 300) == [600, 270]
+    # Left out it is 0.
+    assert attempts(policy, 1) == [0]
+    assert attempts({**policy, "backoffMaxDuration": "3000s"}, 700) == [3000, 2270, 1510]
+
+
+def test_a_word_of_128_kib_is_too_long(podman, places):
+    podman("true")
+    short, long = ("x" * (131_071 + more) for more in (0, 1))
+    run(spec({"container": {"image": "image", "command": [short]}}), places, ROOT, {})
+    places = dataclasses.replace(places, scratch=places.scratch / "again")
+    with pytest.raises(TaskFailedError, match="argument list too long"):
+        run(spec({"container": {"image": "image", "command": [long]}}), places, ROOT, {})
+
+
+def fingerprint(limit=7, uri="minio://b/1", image="a:1", claims=()):
     """Of a task with a parameter, an artifact that is given and one that it makes."""
     container = {"image": image, "command": ["python"], "args": ["--x={{$.inputs.parameters}}"]}
     given = {
@@ -195,9 +310,10 @@ def fingerprint(limit=7, uri="minio://b/1", image="a:1"):
         },
         "outputs": {"artifacts": {"model": {"artifacts": [{"uri": uri, "type": SCHEMA}]}}},
     }
-    return cache.fingerprint(container, {}, given)
+    return cache.fingerprint(container, {}, given, claims)
 
 
 def test_where_outputs_go_makes_no_difference_to_the_cache():
     assert fingerprint() == fingerprint(uri="minio://b/2")
-    assert len({fingerprint(), fingerprint(limit=8), fingerprint(image="a:2")}) == 3
+    others = [fingerprint(limit=8), fingerprint(image="a:2"), fingerprint(claims=["volume"])]
+    assert len({fingerprint(), *others}) == 4

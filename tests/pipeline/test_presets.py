@@ -32,6 +32,15 @@ def test_a_preset_is_a_pipeline(name):
     assert config.load(name).name == name
 
 
+@pytest.mark.parametrize("name", ["cifar100", *TABLES, *ROWS])
+def test_no_preset_but_quick_takes_the_sample_unasked(name, tmp_path):
+    with pytest.raises(ConfigError, match=rf"no data for '{config.load(name).name}'.*--data PATH"):
+        plan.locate(config.load(name), tmp_path)
+    assert plan.locate(config.load(name, ["data.sample=true"]), tmp_path) == str(SAMPLE)
+    assert plan.locate(config.load("quick"), tmp_path) == str(SAMPLE)
+    assert plan.locate(config.load("quick", ["data.path=/data"]), tmp_path) == "/data"
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_is_its_tables_but_for_the_method(name):
     row, table = config.load(name), config.load(ROWS[name])

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 Spec = dict[str, Any]
@@ -29,13 +30,16 @@ class Cache:
         self._produced[fingerprint] = outputs
 
 
-def fingerprint(container: Spec, component: Spec, executor_input: Spec) -> str:
+def fingerprint(
+    container: Spec, component: Spec, executor_input: Spec, claims: Sequence[str]
+) -> str:
     """Returns what Kubeflow's driver looks an execution up by (`cacheutils.GenerateCacheKey`).
 
     Args:
       container: the task's PipelineContainerSpec, its placeholders as they are.
       component: its ComponentSpec.
       executor_input: what the driver gives it; where outputs go is left out.
+      claims: the names of its volumes' claims.
     """
     inputs, outputs = executor_input["inputs"], executor_input["outputs"]
     key = {
@@ -59,6 +63,7 @@ def fingerprint(container: Spec, component: Spec, executor_input: Spec) -> str:
         "containerSpec": {
             "image": container["image"],
             "cmdArgs": [*container["command"], *container.get("args", [])],
+            "pvcNames": list(claims),
         },
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

@@ -1,19 +1,27 @@
 """Kubeflow's driver: what a task is given, and where its outputs go."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from local_kubeflow.backend import Backend
 from local_kubeflow.errors import SpecError
 from local_kubeflow.records import Records
 from local_kubeflow.values import typed
 
 Spec = dict[str, Any]
 OUTPUTS = "/tmp/kfp/outputs"
-OUTPUT_FILE = "/tmp/kfp_outputs/output_metadata.json"
+OUTPUT_FILE = "output_metadata.json"
+LOGS = "executor-logs"
 
 
 def executor_input(
-    component: Spec, task: Spec, records: Records, arguments: Mapping[str, Any], root: str
+    component: Spec,
+    task: Spec,
+    records: Records,
+    arguments: Mapping[str, Any],
+    root: str,
+    backend: Backend,
 ) -> Spec:
     """Returns a task's ExecutorInput.
 
@@ -23,6 +31,7 @@ def executor_input(
       records: what the tasks before it have produced.
       arguments: the values of the pipeline's parameters.
       root: the address in the object store below which the run's outputs go.
+      backend: the release.
 
     Raises:
       SpecError: an input cannot be resolved, is missing or of a wrong type.
@@ -45,7 +54,9 @@ def executor_input(
     }
     return {
         "inputs": {"parameterValues": values, "artifacts": artifacts},
-        "outputs": _outputs(component, f"{root}/{task['taskInfo']['name']}"),
+        "outputs": _outputs(
+            component, f"{root}/{task['taskInfo']['name']}/{uuid.uuid4()}", backend
+        ),
     }
 
 
@@ -73,22 +84,35 @@ def _artifact(source: Spec, records: Records) -> Spec:
     raise SpecError(f"an artifact's source is not known: {source}")
 
 
-def _outputs(component: Spec, root: str) -> Spec:
+def _outputs(component: Spec, root: str, backend: Backend) -> Spec:
+    """Returns where outputs go, as `provisionOutputs` does, driver/driver.go:747."""
     declared = component.get("outputDefinitions", {})
+    logs = {LOGS: {"artifactType": {"schemaTitle": "system.Artifact"}}}
     artifacts = {
         key: {
             "artifacts": [
                 {
+                    **({"name": key} if backend.names_outputs else {}),
                     "uri": f"{root}/{key}",
                     "type": artifact["artifactType"],
                     "metadata": artifact.get("metadata", {}),
                 }
             ]
         }
-        for key, artifact in declared.get("artifacts", {}).items()
+        for key, artifact in {**declared.get("artifacts", {}), **logs}.items()
     }
     files = {key: {"outputFile": f"{OUTPUTS}/{key}"} for key in declared.get("parameters", {})}
-    return {"artifacts": artifacts, "parameters": files, "outputFile": OUTPUT_FILE}
+    folder = local_path(root) if backend.output_file_below_root else "/tmp/kfp_outputs"
+    return {
+        "artifacts": artifacts,
+        "parameters": files,
+        "outputFile": f"{folder}/{OUTPUT_FILE}",
+    }
+
+
+def local_path(uri: str) -> str:
+    """Returns where an artifact lies in a container (`LocalPathForURI`, launcher_v2.go:1239)."""
+    return uri.replace("minio://", "/minio/", 1)
 
 
 def imported(importer: Spec, component: Spec, arguments: Mapping[str, Any]) -> Spec:

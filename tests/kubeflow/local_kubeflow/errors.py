@@ -7,3 +7,7 @@ class SpecError(Exception):
 
 class TaskFailedError(Exception):
     """A task's container failed; the message has what it said last."""
+
+
+class PodDeletedError(TaskFailedError):
+    """A task's pod was deleted."""

@@ -1,26 +1,26 @@
 """Kubeflow's launcher: a task's container, and what goes in and comes out.
 
-The container sees the artifacts that it is given, at the launcher's local paths, the volume, and
+A container sees the artifacts that it is given, at the launcher's local paths, the volume, and
 nothing else of this machine.
 """
 
 import json
 import re
 import shutil
-import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_kubeflow.driver import OUTPUT_FILE, OUTPUTS
-from local_kubeflow.errors import SpecError, TaskFailedError
+from local_kubeflow.driver import LOGS, OUTPUTS
+from local_kubeflow.engines import Engine
+from local_kubeflow.errors import PodDeletedError, SpecError, TaskFailedError
+from local_kubeflow.retries import Retries, attempted
 from local_kubeflow.values import text
 
 Spec = dict[str, Any]
-USER = 10001
-CONTAINER_ID = "cid"
 _SCHEME = "minio://"
+_DELETED = "deleted"
+_WORD = 128 * 1024  # bytes that Linux takes in one argument (MAX_ARG_STRLEN)
 _SHOWN = 4000  # characters of what a container that fails has said last
 
 
@@ -31,13 +31,14 @@ class Places:
     Attributes:
       store: stands for the object store; `minio://bucket/key` is `bucket/key` in it.
       volume: the claim that every task mounts at /work.
-      scratch: a folder a task, and in it one an attempt, with its staged artifacts, its log and
-        its container's id.
+      scratch: a folder a task, and in it one an attempt, with its staged artifacts and its log.
+      engine: what tasks run in.
     """
 
     store: Path
     volume: Path
     scratch: Path
+    engine: Engine
 
     def attempt(self, task: str, number: int) -> Path:
         """Returns the folder of a task's attempt, which are numbered from 0."""
@@ -45,7 +46,7 @@ class Places:
 
 
 def launch(
-    name: str, container: Spec, executor_input: Spec, places: Places, retries: int = 0
+    name: str, container: Spec, executor_input: Spec, places: Places, retries: Retries
 ) -> tuple[Spec, Spec]:
     """Runs a task.
 
@@ -54,8 +55,7 @@ def launch(
       container: its PipelineContainerSpec.
       executor_input: what the driver gave.
       places: this machine's folders.
-      retries: how often it is started anew if its container fails, with nothing but the volume
-        left of that one.
+      retries: when it is started anew, with nothing but the volume left of the attempt before.
 
     Returns:
       The output artifacts and the output parameters, by key.
@@ -64,19 +64,31 @@ def launch(
       TaskFailedError: the last container failed.
       SpecError: a placeholder or an address is not known, or an output parameter is missing.
     """
-    for attempt in range(retries):
-        with suppress(TaskFailedError):
-            return _attempt(name, container, executor_input, places, attempt)
-    return _attempt(name, container, executor_input, places, retries)
+    return attempted(
+        lambda number, left: _attempt(name, container, executor_input, places, number, left),
+        retries,
+    )
+
+
+def delete_pod(places: Places, task: str, attempt: int) -> None:
+    """Ends a container that is at work as one whose pod is deleted."""
+    folder = places.attempt(task, attempt)
+    (folder / _DELETED).touch()
+    places.engine.kill(folder)
 
 
 def _attempt(
-    name: str, container: Spec, executor_input: Spec, places: Places, number: int
+    name: str,
+    container: Spec,
+    executor_input: Spec,
+    places: Places,
+    number: int,
+    seconds: float,
 ) -> tuple[Spec, Spec]:
     folder = places.attempt(name, number)
     mounts = {
         place: folder / place.strip("/").replace("/", "-")
-        for place in ("/minio", str(Path(OUTPUT_FILE).parent), OUTPUTS)
+        for place in ("/minio", "/tmp/kfp_outputs", OUTPUTS)
     }
     for mount in mounts.values():
         mount.mkdir(parents=True)
@@ -86,11 +98,14 @@ def _attempt(
     for artifact in _single(outputs["artifacts"]).values():
         # The launcher makes the parent alone: the executor makes what it writes.
         _place(mounts["/minio"], artifact).parent.mkdir(parents=True, exist_ok=True)
-    _own(folder)
     mounts["/work"] = places.volume
-    _run(name, container, executor_input, mounts, folder)
+    try:
+        _run(name, container, executor_input, mounts, folder, seconds, places.engine)
+    finally:
+        logs = outputs["artifacts"][LOGS]["artifacts"][0]
+        _copy(folder / "log", _place(places.store, logs))
 
-    reported = _read(mounts[str(Path(OUTPUT_FILE).parent)] / Path(OUTPUT_FILE).name)
+    reported = _read(_mounted(outputs["outputFile"], mounts))
     parameters = dict(reported.get("parameterValues", {}))
     for key in set(outputs["parameters"]) - set(parameters):
         file = mounts[OUTPUTS] / key
@@ -98,29 +113,40 @@ def _attempt(
             raise SpecError(f"{name}: failed to read output parameter {key!r}")
         parameters[key] = file.read_text()
     artifacts = _merged(_single(outputs["artifacts"]), _single(reported.get("artifacts", {})))
-    for artifact in artifacts.values():
-        _copy(_place(mounts["/minio"], artifact), _place(places.store, artifact))
+    for key, artifact in artifacts.items():
+        if key != LOGS:
+            _copy(_place(mounts["/minio"], artifact), _place(places.store, artifact))
     return artifacts, parameters
 
 
-def _run(name: str, container: Spec, executor_input: Spec, mounts: dict[str, Path], folder: Path):
-    command = [
-        *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={USER}"),
-        f"--cidfile={folder / CONTAINER_ID}",
-        *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
-        *(f"--volume={folder}:{place}" for place, folder in mounts.items()),
-        "--entrypoint=",
-        replaced(container["image"], executor_input),
-        *(
-            replaced(word, executor_input)
-            for word in (*container["command"], *container.get("args", []))
-        ),
+def _mounted(path: str, mounts: dict[str, Path]) -> Path:
+    """Returns where a container's path is on this machine."""
+    (place,) = [place for place in mounts if path.startswith(f"{place}/")]
+    return mounts[place] / path.removeprefix(f"{place}/")
+
+
+def _run(
+    name: str,
+    container: Spec,
+    executor_input: Spec,
+    mounts: dict[str, Path],
+    folder: Path,
+    seconds: float,
+    engine: Engine,
+) -> None:
+    words = [
+        replaced(word, executor_input)
+        for word in (*container["command"], *container.get("args", []))
     ]
-    log = folder / "log"
-    with open(log, "w") as file:
-        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
+    if longest := [word for word in words if len(word.encode()) >= _WORD]:
+        size = len(longest[0].encode())
+        raise TaskFailedError(f"{name}: argument list too long: a word of {size} bytes")
+    image = replaced(container["image"], executor_input)
+    status = engine.run(image, words, mounts, folder, seconds)
+    if (folder / _DELETED).exists():
+        raise PodDeletedError(f"{name}: pod deleted")
     if status:
-        said = log.read_text(errors="replace")[-_SHOWN:]
+        said = (folder / "log").read_text(errors="replace")[-_SHOWN:]
         raise TaskFailedError(f"{name}: its container ended with status {status}:\n{said}")
 
 
@@ -164,17 +190,20 @@ def _place(root: Path, artifact: Spec) -> Path | None:
 
 
 def _copy(source: Path | None, target: Path | None) -> None:
-    """Copies a file or a folder; an executor need not have written an output."""
+    """Copies a file, or the files of a folder.
+
+    A store has no folders. An executor need not have written an output; of an input that is gone
+    from the store, nothing is copied, without an error (`DownloadBlob`,
+    objectstore/object_store.go).
+    """
     if source is None or target is None or not source.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
+    for file in source.rglob("*") if source.is_dir() else [source]:
+        if file.is_file():
+            copy = target / file.relative_to(source) if source.is_dir() else target
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
 
 
 def _read(file: Path) -> Spec:
     return json.loads(file.read_text()) if file.is_file() else {}
-
-
-def _own(folder: Path) -> None:
-    """Gives a folder to the container's user, which the launcher runs as, too."""
-    subprocess.run(["chown", "--recursive", f"{USER}:{USER}", folder], check=True)

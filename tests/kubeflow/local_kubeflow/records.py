@@ -1,9 +1,12 @@
 """What tasks have produced, as Kubeflow's metadata store gives it to the tasks after them."""
 
+import json
 from typing import Any
 
 from local_kubeflow.cache import Cache, Outputs
 from local_kubeflow.errors import SpecError
+
+_SESSION = json.dumps({"Provider": "minio", "Params": {"fromEnv": "false"}})
 
 
 class Records:
@@ -38,10 +41,17 @@ class Records:
         self.parameters.update({(task, key): value for key, value in parameters.items()})
 
     def _published(self, key: str, artifact: dict[str, Any]) -> dict[str, Any]:
-        metadata = {"display_name": key, **artifact.get("metadata", {})}
+        """Returns an output as it is given to later tasks.
+
+        `RecordArtifact`, metadata/client.go:1214, adds two properties; `ToRuntimeArtifact`,
+        client.go:245, gives a type that is empty where it was not made from a schema, and an id
+        for a name.
+        """
+        added = {"display_name": key, "store_session_info": _SESSION}
+        metadata = {**added, **artifact.get("metadata", {})}
         return {
-            **artifact,
-            # What stands for an artifact outside the metadata store is its id there.
+            "uri": artifact["uri"],
+            "type": {"instanceSchema": ""},
             "name": self._cache.new_id(),
             "metadata": {name: _stored(value) for name, value in metadata.items()},
         }

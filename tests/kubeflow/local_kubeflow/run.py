@@ -1,15 +1,17 @@
 """A run: every task, as soon as the tasks that it depends on have ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
 from local_kubeflow import driver
+from local_kubeflow.backend import BACKENDS, Backend
 from local_kubeflow.cache import Cache, fingerprint
 from local_kubeflow.errors import SpecError
 from local_kubeflow.launcher import Places, launch
 from local_kubeflow.records import Records
+from local_kubeflow.retries import of_task
 
 Spec = dict[str, Any]
 _KNOWN = {"taskInfo", "componentRef", "dependentTasks", "inputs", "cachingOptions", "retryPolicy"}
@@ -17,7 +19,13 @@ _AT_ONCE = 2
 
 
 def run(
-    spec: Spec, places: Places, root: str, parameters: Mapping[str, Any], cache: Cache | None = None
+    spec: Spec,
+    places: Places,
+    root: str,
+    parameters: Mapping[str, Any],
+    cache: Cache | None = None,
+    backend: Backend = BACKENDS["2.17"],
+    claims: Sequence[str] = (),
 ) -> Records:
     """Runs a compiled pipeline.
 
@@ -27,6 +35,8 @@ def run(
       root: the run's address in the object store, `minio://bucket/...`.
       parameters: values of the pipeline's parameters that differ from their defaults.
       cache: what earlier runs have produced, and this one adds to; None is an empty one.
+      backend: the release.
+      claims: the names of the volumes' claims that every task mounts.
 
     Returns:
       What the tasks produced.
@@ -50,7 +60,7 @@ def run(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while order.is_active():
             for name in order.get_ready():
-                task = _prepared(spec, name, records, arguments, root)
+                task = _prepared(spec, name, records, arguments, root, backend, claims)
                 if found := cache.find(task.fingerprint):
                     records.served(name, found)
                     order.done(name)
@@ -91,17 +101,24 @@ def _check(tasks: Spec) -> None:
 
 
 def _prepared(
-    spec: Spec, name: str, records: Records, arguments: Mapping[str, Any], root: str
+    spec: Spec,
+    name: str,
+    records: Records,
+    arguments: Mapping[str, Any],
+    root: str,
+    backend: Backend,
+    claims: Sequence[str],
 ) -> Task:
     """Resolves a task's inputs."""
     task = spec["root"]["dag"]["tasks"][name]
     component = spec["components"][task["componentRef"]["name"]]
     match spec["deploymentSpec"]["executors"][component["executorLabel"]]:
         case {"container": container}:
-            given = driver.executor_input(component, task, records, arguments, root)
+            given = driver.executor_input(component, task, records, arguments, root, backend)
             cached = task.get("cachingOptions", {}).get("enableCache", False)
-            key = fingerprint(container, component, given) if cached else ""
-            retries = task.get("retryPolicy", {}).get("maxRetryCount", 0)
+            mounted = claims if backend.caches_by_claim else ()
+            key = fingerprint(container, component, given, mounted) if cached else ""
+            retries = of_task(task)
             return Task(name, key, lambda places: launch(name, container, given, places, retries))
         case {"importer": importer}:
             artifacts = driver.imported(importer, component, arguments)

@@ -77,6 +77,14 @@ def test_a_changed_pipeline_replaces_the_schedule(schedule, server, spec):
     assert server.most_enabled == 1
 
 
+def test_another_pipeline_root_replaces_the_schedule(schedule, server, spec):
+    content = spec.read_text()
+    for root in ("s3://bucket/a", "s3://bucket/b"):
+        spec.write_text(f"defaultPipelineRoot: {root}\n{content}")
+        assert schedule("--every", "1d") == 0
+        assert the_only(server)["runtime_config"]["pipeline_root"] == root
+
+
 def test_other_names_are_left_alone(schedule, server):
     assert schedule("--every", "1d", name="daily") == 0
     other = dict(the_only(server, "daily"))

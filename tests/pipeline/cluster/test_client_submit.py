@@ -110,6 +110,44 @@ def test_waits_for_a_run_that_does_not_succeed(kubeflow, server, spec, capsys, m
     assert ("a task failed" in out) == (state == "FAILED")
 
 
+def test_a_run_that_failed_is_submitted_again(kubeflow, server, spec, capsys, monkeypatch):
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    server.looks = [("FAILED", {}), ("FAILED", {}), ("SUCCEEDED", {})]
+    assert submit(kubeflow, spec, "--wait", "--resubmit", "3") == 0
+    runs = list(server.runs.values())
+    assert [run["state"] for run in runs] == ["FAILED", "FAILED", "SUCCEEDED"]
+    assert len({str(run["pipeline_version_reference"]) for run in runs}) == 1
+    assert len(server.versions) == 1
+    out = capsys.readouterr().out
+    assert all(run["run_id"] in out for run in runs)
+
+
+@pytest.mark.parametrize(("state", "runs"), [("FAILED", 3), ("CANCELED", 1)])
+def test_no_more_often_than_asked_and_not_where_somebody_stopped_it(
+    kubeflow, server, spec, monkeypatch, state, runs
+):
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    server.looks = [(state, {})]
+    assert submit(kubeflow, spec, "--wait", "--resubmit", "2") == FAILED
+    assert len(server.runs) == runs
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["2"], "give --wait"), (["-1", "--wait"], "found -1")]
+)
+def test_a_resubmission_that_is_none(kubeflow, server, spec, capsys, options, said):
+    assert submit(kubeflow, spec, "--resubmit", *options) == 2
+    assert said in capsys.readouterr().err
+    assert not server.requests
+
+
+def test_the_pipeline_root_is_sent_as_kubeflow_reads_it_nowhere_else(kubeflow, server, spec):
+    spec.write_text("defaultPipelineRoot: s3://bucket/runs\n" + spec.read_text())
+    assert submit(kubeflow, spec) == 0
+    (run,) = server.runs.values()
+    assert run["runtime_config"]["pipeline_root"] == "s3://bucket/runs"
+
+
 def test_waiting_outlives_a_server_that_is_away_for_a_while(kubeflow, server, spec, monkeypatch):
     monkeypatch.setattr(waiting, "PAUSE", 0.01)
     server.looks = [("RUNNING", {}), ("SUCCEEDED", {})]

@@ -41,7 +41,7 @@ def test_another_process_writes_the_same_bytes(tmp_path):
 def test_it_says_what_is_in_the_file(tmp_path, capfd):
     assert compile_to(tmp_path, "--set", "kubeflow.image=registry/tfx-distill:7") == 0
     printed = capfd.readouterr().out
-    assert "17 tasks, artifacts below minio://mlpipeline/v2/artifacts" in printed
+    assert "17 tasks, artifacts below the cluster's own pipeline root" in printed
     assert "image=registry/tfx-distill:7" in printed
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
     spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
@@ -55,6 +55,7 @@ def test_it_says_what_is_in_the_file(tmp_path, capfd):
         ("kubeflow.pipeline_root=/local", ["'/local'", "minio://"]),
         ("kubeflow.imag=x", ["kubeflow.imag", "'image'"]),
         ("kubeflow.retries=-1", ["kubeflow.retries"]),
+        ("data.sample=false", ["Found no data", "data.path=/work/data", "data.sample=true"]),
         ("data.download=true", ["data.download", "data.path=/work/"]),
         ("data.path=cifar.tar.gz", ["data.path", "'cifar.tar.gz'", "/work"]),
         ("data.schema_path=mine.pbtxt", ["data.schema_path", "absolute"]),

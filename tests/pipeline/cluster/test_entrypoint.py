@@ -4,6 +4,8 @@ import json
 import sys
 
 import pytest
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.utils import io_utils
 
 from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
@@ -12,41 +14,40 @@ from pipeline.cluster import entrypoint, local_paths
 EXAMPLE_GEN = "components.cifar100_example_gen.executor.Executor"
 
 
-def arguments(executor_class, executor_input, *others):
+TITLE = "title: tfx.{}\ntype: object\n".format
+KINDS = {str: "STRING", float: "NUMBER_DOUBLE", int: "NUMBER_INTEGER"}
+
+
+def arguments(executor_class, executor_input, inputs=None):
+    """The task's command line; `inputs` are the component's input artifacts, by type."""
+    values = executor_input["inputs"].get("parameterValues", {})
+    spec = {
+        "parameters": {key: {"parameterType": KINDS[type(values[key])]} for key in values},
+        "artifacts": {
+            key: {"artifactType": {"instanceSchema": TITLE(name)}}
+            for key, name in (inputs or {}).items()
+        },
+    }
     return [
         "--executor_class_path",
         executor_class,
         "--json_serialized_invocation_args",
         json.dumps(executor_input),
-        *others,
+        "--json_serialized_inputs_spec_args",
+        json.dumps(spec),
     ]
+
+
+def output(uri, title):
+    return {"artifacts": [{"uri": uri, "type": {"instanceSchema": TITLE(title)}}]}
 
 
 def example_gen_input(tmp_path, uri):
     values = {"source": str(SAMPLE), "data_fingerprint": "", "eval_fraction": 0.5, "limit": 20}
     return {
-        "inputs": {
-            "parameters": {
-                key: {"stringValue": value}
-                if isinstance(value, str)
-                else {"doubleValue": value}
-                if isinstance(value, float)
-                else {"intValue": str(value)}
-                for key, value in values.items()
-            }
-        },
+        "inputs": {"parameterValues": values},
         "outputs": {
-            "artifacts": {
-                "examples": {
-                    "artifacts": [
-                        {
-                            "name": "examples",
-                            "uri": uri,
-                            "type": {"instanceSchema": "title: tfx.Examples\ntype: object\n"},
-                        }
-                    ]
-                }
-            },
+            "artifacts": {"examples": output(uri, "Examples")},
             "outputFile": str(tmp_path / "out" / "output_metadata.json"),
         },
     }
@@ -100,34 +101,18 @@ def test_what_the_probe_finds_is_an_output_parameter(launcher):
         "code_fingerprint": "",
         "image": "registry/tfx-distill:7",  # every task is given it
     }
-    spec = {"parameters": {name: {"parameterType": "STRING"} for name in parameters}}
     executor_input = {
         "inputs": {"parameterValues": parameters},
         "outputs": {
             "parameters": {"fingerprint": {"outputFile": str(launcher / "fingerprint.txt")}},
-            "artifacts": {
-                "fingerprint": {
-                    "artifacts": [
-                        {
-                            "name": "fingerprint",
-                            "uri": uri,
-                            "type": {"instanceSchema": "title: tfx.String\ntype: object\n"},
-                        }
-                    ]
-                }
-            },
+            "artifacts": {"fingerprint": output(uri, "String")},
             "outputFile": str(launcher / "out" / "output_metadata.json"),
         },
     }
     # As the launcher does: the folder that the artifact lies in.
     written = launcher / "minio" / "mlpipeline/v2/artifacts/quick/fingerprint"
     written.parent.mkdir(parents=True)
-    given = arguments(
-        "components.data_probe.executor.Executor",
-        executor_input,
-        "--json_serialized_inputs_spec_args",
-        json.dumps(spec),
-    )
+    given = arguments("components.data_probe.executor.Executor", executor_input)
     assert entrypoint.main(given) == 0
     expected = reader.inspect(str(SAMPLE)).fingerprint
     reported = json.loads((launcher / "out" / "output_metadata.json").read_text())
@@ -136,3 +121,70 @@ def test_what_the_probe_finds_is_an_output_parameter(launcher):
     (artifact,) = reported["artifacts"]["fingerprint"]["artifacts"]
     assert artifact["uri"] == uri
     assert written.read_text() == expected
+
+
+class Copier(BaseExecutor):
+    """Tells what it was given, and writes one of its two outputs."""
+
+    def Do(self, input_dict, output_dict, exec_properties):  # noqa: N802
+        (model,) = input_dict["model"]
+        (copy,) = output_dict["copy"]
+        assert set(output_dict) == {"copy", "nothing"}
+        copy.set_string_custom_property("type", model.type_name)
+        io_utils.copy_dir(model.uri, copy.uri)
+
+
+def copier_input(launcher):
+    return {
+        "inputs": {
+            "artifacts": {
+                "model": {
+                    "artifacts": [
+                        # As Kubeflow's metadata store gives it.
+                        {"name": "17", "uri": "minio://b/1", "type": {"instanceSchema": ""}}
+                    ]
+                }
+            }
+        },
+        "outputs": {
+            "artifacts": {
+                "copy": output("minio://b/2", "Model"),
+                "nothing": output("minio://b/3", "PushedModel"),
+                "executor-logs": {
+                    "artifacts": [
+                        {"uri": "minio://b/4", "type": {"schemaTitle": "system.Artifact"}}
+                    ]
+                },
+            },
+            "outputFile": str(launcher / "out" / "output_metadata.json"),
+        },
+    }
+
+
+COPIER = f"{__name__}.Copier"
+
+
+def test_the_executor_has_the_declared_types_and_outputs(launcher):
+    model = launcher / "minio/b/1/weights"
+    model.parent.mkdir(parents=True)
+    model.write_text("weights")
+    given = arguments(COPIER, copier_input(launcher), {"model": "Model"})
+    assert entrypoint.main(given) == 0
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+    assert set(reported) == {"copy", "nothing"}
+    assert reported["copy"]["artifacts"][0]["metadata"]["type"] == "Model"
+    assert (launcher / "minio/b/2/weights").read_text() == "weights"
+    # A store keeps no empty folder, and a later task takes what is not there for gone.
+    assert [path.name for path in (launcher / "minio/b/3").iterdir()] == [entrypoint.EMPTY]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_an_input_that_is_gone_from_the_store_is_named(launcher, capsys, left):
+    if left == "an empty folder":
+        (launcher / "minio/b/1").mkdir(parents=True)
+    given = arguments(COPIER, copier_input(launcher), {"model": "Model"})
+    assert entrypoint.main(given) == 2
+    error = capsys.readouterr().err
+    for part in ("minio://b/1", "'model'", "gone from the store", "cache_salt"):
+        assert part in error
+    assert not (launcher / "out").exists()

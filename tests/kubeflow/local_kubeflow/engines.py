@@ -1,0 +1,137 @@
+"""What a task's command runs in: a container, or a process of this machine."""
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from local_kubeflow.errors import SpecError
+
+USER = 10001
+_ID = "cid"
+_ENTRYPOINT = ["python", "-m", "pipeline.cluster.entrypoint"]
+_PRELOADED = ["tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor", "tfx.v1"]
+
+
+class Engine(Protocol):
+    """Runs commands that see some folders of this machine under other paths."""
+
+    def run(
+        self,
+        image: str,
+        words: Sequence[str],
+        mounts: Mapping[str, Path],
+        folder: Path,
+        seconds: float,
+    ) -> int:
+        """Runs a command.
+
+        Args:
+          image: the container's.
+          words: of the command.
+          mounts: folders by their paths in the container.
+          folder: for the log, named `log`, and what else the engine keeps.
+          seconds: the command is killed after.
+
+        Returns:
+          The exit status.
+        """
+
+    def kill(self, folder: Path) -> None:
+        """Kills what runs with this `folder`."""
+
+
+class Podman:
+    """Containers, of a user without rights, without a network."""
+
+    def run(
+        self,
+        image: str,
+        words: Sequence[str],
+        mounts: Mapping[str, Path],
+        folder: Path,
+        seconds: float,
+    ) -> int:
+        """Runs a container; the folders are the user's afterwards."""
+        # As the launcher runs as the container's user, too.
+        subprocess.run(["chown", "--recursive", f"{USER}:{USER}", folder], check=True)
+        command = [
+            *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={USER}"),
+            f"--cidfile={folder / _ID}",
+            *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
+            *(f"--volume={source}:{place}" for place, source in mounts.items()),
+            *("--entrypoint=", image, *words),
+        ]
+        with (
+            open(folder / "log", "w") as log,
+            subprocess.Popen(command, stdout=log, stderr=log) as process,
+        ):
+            try:
+                return process.wait(None if seconds == float("inf") else max(seconds, 0))
+            except subprocess.TimeoutExpired:
+                self.kill(folder)
+                return process.wait()
+
+    def kill(self, folder: Path) -> None:
+        """Kills a container, and waits for its end."""
+        container = (folder / _ID).read_text()
+        subprocess.run(["podman", "kill", container], check=True)
+        subprocess.run(["podman", "wait", container])  # which may be gone already
+
+
+class Processes:
+    """Our entry point in processes that have TFX loaded; a container's paths are replaced in words.
+
+    Args:
+      mounts: further folders by their paths in a container: that of the image's packages.
+    """
+
+    def __init__(self, mounts: Mapping[str, Path]):
+        self._mounts = mounts
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        self._running: dict[Path, multiprocessing.process.BaseProcess] = {}
+
+    def run(
+        self,
+        image: str,
+        words: Sequence[str],
+        mounts: Mapping[str, Path],
+        folder: Path,
+        seconds: float,
+    ) -> int:
+        """Runs our entry point; whatever the image."""
+        if list(words[:3]) != _ENTRYPOINT:
+            raise SpecError(f"{image}: not the command of our image: {words[:3]}")
+        arguments = list(words[3:])
+        for place, source in {**mounts, **self._mounts}.items():
+            arguments = [word.replace(f'"{place}/', f'"{source}/') for word in arguments]
+        roots = {"minio://": str(mounts["/minio"])}
+        process = self._context.Process(target=_work, args=(arguments, roots, folder / "log"))
+        self._running[folder] = process
+        process.start()
+        process.join(None if seconds == float("inf") else max(seconds, 0))
+        if process.is_alive():
+            process.kill()
+            process.join()
+        return process.exitcode
+
+    def kill(self, folder: Path) -> None:
+        """Kills a process."""
+        self._running[folder].kill()
+
+
+def _work(arguments: Sequence[str], roots: Mapping[str, str], log: Path) -> None:
+    import os
+
+    file = os.open(log, os.O_WRONLY | os.O_CREAT)
+    for descriptor in (1, 2):
+        os.dup2(file, descriptor)
+    from pipeline.cluster import entrypoint, local_paths
+
+    local_paths.ROOTS.clear()
+    local_paths.ROOTS.update(roots)
+    sys.argv = ["entrypoint"]
+    sys.exit(entrypoint.main(arguments))

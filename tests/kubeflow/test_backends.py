@@ -1,0 +1,55 @@
+"""Compiled pipelines on what each release of Kubeflow gives our entry point, without containers."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from local_kubeflow import BACKENDS, Cache, Places, Processes, run
+
+from pipeline import config
+from pipeline.cluster import plan, spec
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    "data.limit=300",
+    "teacher.network=resnet8",
+    "recipe.epochs=1",
+    "teacher.recipe={epochs: 1}",
+    "gate.min_accuracy=0",
+    "gate.min_change=-1",
+]
+COMPARED = [
+    "compare.methods=[rkd, attention_transfer]",
+    "compare.trials=1",
+    "compare.push_best=true",
+]
+MADE = {"run": (plan.make, []), "comparison": (plan.make_comparison, COMPARED)}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    return Processes({"/app": ROOT})
+
+
+@pytest.fixture(scope="module", params=MADE)
+def compiled(request):
+    make, overrides = MADE[request.param]
+    document = spec.document(make(config.load("quick", [*SMALL, *overrides]), ["tfx-distill"]))
+    return next(yaml.safe_load_all(document))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processes, tmp_path):
+    folders = [tmp_path / name for name in ("store", "volume", "scratch")]
+    places = Places(*folders, processes)
+    places.volume.mkdir()
+    records = run(compiled, places, "minio://bucket/run", {}, Cache(), BACKENDS[backend], ["claim"])
+    assert records.executed == set(compiled["root"]["dag"]["tasks"])
+    decision = records.artifact("student-gate", "decision")
+    file = places.store / decision["uri"].removeprefix("minio://") / "decision.json"
+    assert json.loads(file.read_text())["blessed"]
+    [version] = (places.volume / "serving").glob("*/[0-9]*")
+    assert (version / "saved_model.pb").is_file()
