@@ -10,13 +10,15 @@ and local paths; what it reports of its outputs names the object store again.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kd_trainer.errors import ConfigError, UserError
-from pipeline.cluster.local_paths import to_local
+from pipeline.cluster import volume
+from pipeline.cluster.local_paths import WORKDIR, to_local
 
 _INPUT = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     executor_input = json.loads(arguments[place])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
     try:
+        volume.check_locks(WORKDIR)
         _keep_declared(executor_input, inputs_spec)
         addresses = _localise(executor_input)
         _check_inputs(executor_input, addresses)
@@ -125,4 +128,6 @@ def _artifacts(part: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 if __name__ == "__main__":
+    # A later task may run as another user of the same group, where the cluster sets the user.
+    os.umask(0o002)
     sys.exit(main(sys.argv[1:]))

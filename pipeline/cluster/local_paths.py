@@ -1,4 +1,4 @@
-"""Where Kubeflow's launcher lays the artifacts of an object store for a container.
+"""Where a container has the volume, and where Kubeflow's launcher lays artifacts for it.
 
 TensorFlow opens neither `minio://` nor `s3://`. The launcher of Kubeflow Pipelines v2 copies a
 task's input artifacts to local paths before it starts the container's command, and uploads what
@@ -9,6 +9,9 @@ lies at the local paths of the output artifacts after it (`LocalPathForURI` in
 from pathlib import Path
 
 from kd_trainer.errors import ConfigError
+
+WORKDIR = Path("/work")
+"""Where the volume is mounted in every container: pushed versions, checkpoints, data."""
 
 ROOTS = {"gs://": "/gcs", "minio://": "/minio", "s3://": "/s3"}
 

@@ -12,13 +12,11 @@ from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import methods
 from kd_trainer.errors import ConfigError
 from pipeline import comparison, run_record
+from pipeline.cluster.local_paths import WORKDIR
 from pipeline.comparison import ComparisonPlan
 from pipeline.config import RunConfig
 from pipeline.plan import Plan, check_batches, check_networks
 from schemas import CIFAR100
-
-WORKDIR = Path("/work")
-"""Where the volume is mounted in every container: pushed versions, checkpoints, data."""
 
 APP = Path("/app")
 """Where our packages are in the image."""

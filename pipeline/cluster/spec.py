@@ -22,7 +22,8 @@ from components.run_recorder.component import RunRecorder
 from components.student_gate.component import StudentGate
 from pipeline import graph
 from pipeline.cluster import names
-from pipeline.cluster.plan import WORKDIR, ClusterPlan
+from pipeline.cluster.local_paths import WORKDIR
+from pipeline.cluster.plan import ClusterPlan
 from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
 from pipeline.comparison import ComparisonPlan
 from pipeline.graph.comparison import create_comparison

@@ -1,15 +1,17 @@
 """What Kubernetes is told: held against its schemas, and put together by kubectl."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.cluster.plan import WORKDIR
+from pipeline.cluster.local_paths import WORKDIR
 from pipeline.cluster.settings import KubeflowConfig
 
 pytestmark = pytest.mark.light
@@ -61,10 +63,61 @@ def test_the_volume_is_the_one_that_tasks_and_server_mount():
         assert [mount["mountPath"] for mount in container["volumeMounts"]] == [str(WORKDIR)]
 
 
-def test_the_volume_is_given_to_the_images_user():
-    (container,) = read(FOLDER / "volume" / "loader.yaml")["spec"]["containers"]
+def loader():
+    spec = read(FOLDER / "volume" / "loader.yaml")["spec"]
+    return spec["securityContext"], spec["containers"][0]
+
+
+def test_the_loader_is_the_images_user_and_group():
+    pod, _ = loader()
     (user,) = re.findall(r"^USER (\S+)$", (FOLDER / "Dockerfile").read_text(), re.MULTILINE)
-    (script,) = container["args"]
-    (chown,) = re.findall(r"^chown (\S+) (.*)$", script, re.MULTILINE)
-    assert chown[0] == user
-    assert str(WORKDIR) in chown[1].split()
+    assert user == f"{pod['runAsUser']}:{pod['runAsGroup']}"
+    assert pod["fsGroup"] == pod["runAsGroup"]
+
+
+def test_the_loader_is_what_pod_security_restricted_takes():
+    # https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    pod, container = loader()
+    assert pod["runAsNonRoot"]
+    assert pod["runAsUser"] != 0
+    assert pod["seccompProfile"]["type"] == "RuntimeDefault"
+    own = container["securityContext"]
+    assert own == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+@pytest.fixture
+def open_folder():
+    """One that other users may enter, as they may not pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become the loader's user")
+@pytest.mark.parametrize("mode", [0o2775, 0o2755])
+def test_the_loader_makes_the_folders_or_says_what_to_do(open_folder, mode):
+    pod, container = loader()
+    volume, elsewhere = open_folder / "work", open_folder / "tmp"
+    for folder, its in ((volume, mode), (elsewhere, 0o777)):
+        folder.mkdir()
+        folder.chmod(its)
+    script = container["args"][0].replace("/work", str(volume)).replace("/tmp/r", f"{elsewhere}/r")
+    done = subprocess.run(
+        [*container["command"], script.replace("sleep 3600", "true")],
+        user=pod["runAsUser"],
+        group=pod["runAsGroup"],
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+    )
+    if mode == 0o2775:
+        assert done.returncode == 0
+        assert {path.name for path in volume.iterdir()} == {"data", "serving", "checkpoints"}
+        assert all(path.stat().st_mode & 0o070 == 0o070 for path in volume.iterdir())
+        assert (elsewhere / "ready").exists()
+    else:
+        assert done.returncode == 1
+        for part in ("cannot be written by user 10001 of group 0", "mode 2755", "EFS"):
+            assert part in done.stdout
+        assert not list(volume.iterdir())

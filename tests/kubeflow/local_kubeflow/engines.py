@@ -44,7 +44,14 @@ class Engine(Protocol):
 
 
 class Podman:
-    """Containers, of a user without rights, without a network."""
+    """Containers without rights, without a network.
+
+    Args:
+      user: whose they are; the group is 0.
+    """
+
+    def __init__(self, user: int = USER):
+        self._user = f"{user}:0"
 
     def run(
         self,
@@ -56,9 +63,9 @@ class Podman:
     ) -> int:
         """Runs a container; the folders are the user's afterwards."""
         # As the launcher runs as the container's user, too.
-        subprocess.run(["chown", "--recursive", f"{USER}:{USER}", folder], check=True)
+        subprocess.run(["chown", "--recursive", self._user, folder], check=True)
         command = [
-            *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={USER}"),
+            *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={self._user}"),
             f"--cidfile={folder / _ID}",
             *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
             *(f"--volume={source}:{place}" for place, source in mounts.items()),
