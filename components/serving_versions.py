@@ -5,13 +5,16 @@ is: what is pushed and withdrawn rests on that. This module imports no TFX, whic
 """
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 
 MODEL_CARD = "README.md"
+PROVENANCE = "provenance.json"
 TFLITE = "tflite"
-_WITHDRAWN = ".withdrawn"
+WITHDRAWN = ".withdrawn"
+_REPORTS = ".reports"
 _LOCK = ".lock"
 
 
@@ -61,21 +64,58 @@ def withdrawn(directory: str) -> list[str]:
     Args:
       directory: the push destination; it need not exist.
     """
-    folder = os.path.join(directory, _WITHDRAWN)
+    folder = os.path.join(directory, WITHDRAWN)
     return [os.path.join(folder, number) for number in _numbers(folder)]
 
 
-def withdraw(path: str) -> str:
+def report_path(path: str) -> str:
+    """Returns where the report of a version is kept.
+
+    Args:
+      path: the version's, where it is or was in service.
+    """
+    directory, number = os.path.split(path)
+    return os.path.join(directory, _REPORTS, f"{number}.html")
+
+
+def withdraw(path: str, record: Mapping[str, str]) -> str:
     """Takes a version out of service, in one step; returns where it lies from now on.
+
+    The record is written first: one of a version that is in service still is of a withdrawal that
+    was killed.
 
     Args:
       path: the version's.
+      record: who withdraws it, when and why.
     """
     target = withdrawn_path(path)
     with locked(os.path.dirname(path)):
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        partial = f"{target}.partial"
+        with open(partial, "w") as file:
+            json.dump(record, file, indent=1)
+        os.replace(partial, f"{target}.json")
         os.rename(path, target)
     return target
+
+
+def withdrawal(path: str) -> dict[str, str] | None:
+    """Returns the record of a version's withdrawal, or None.
+
+    Args:
+      path: the version's, where it is or was in service.
+    """
+    try:
+        with open(f"{withdrawn_path(path)}.json") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def keep_in_service(path: str) -> None:
+    """Removes the record of a withdrawal that is not to be finished."""
+    with suppress(OSError):
+        os.remove(f"{withdrawn_path(path)}.json")
 
 
 def withdrawn_path(path: str) -> str:
@@ -85,7 +125,7 @@ def withdrawn_path(path: str) -> str:
       path: the version's while it is in service.
     """
     directory, number = os.path.split(path)
-    return os.path.join(directory, _WITHDRAWN, number)
+    return os.path.join(directory, WITHDRAWN, number)
 
 
 def observed(directory: str) -> str:
@@ -109,16 +149,17 @@ def next_version(directory: str, least: int) -> int:
       least: the number where none is as high.
     """
     # Incomplete versions too: another pusher may have left one.
-    numbers = _numbers(directory) + _numbers(os.path.join(directory, _WITHDRAWN))
+    numbers = _numbers(directory) + _numbers(os.path.join(directory, WITHDRAWN))
     return max([least, *(int(number) + 1 for number in numbers)])
 
 
 def same_model(one: str, other: str) -> bool:
     """Returns whether two directories hold the same SavedModel: the same files, byte for byte.
 
-    What a push lays beside it, the model card and the TFLite files, is not looked at.
+    What a push lays beside it, the model card, where it comes from and the TFLite files, is not
+    looked at.
     """
-    return same_files(one, other, leaving_out={MODEL_CARD, TFLITE})
+    return same_files(one, other, leaving_out={MODEL_CARD, PROVENANCE, TFLITE})
 
 
 def same_files(one: str, other: str, leaving_out: Set[str] = frozenset()) -> bool:

@@ -158,8 +158,11 @@ def _add_readers(add_to: _Commands) -> None:
     diff.set_defaults(command=commands.diff)
     for reader in (runs, explain, lineage, diff):
         reader.add_argument("--json", action="store_true", help="print a JSON document")
-    for reader in (runs, explain, report, lineage, diff):
+    for reader in (runs, diff):
         _add_workdir(reader, "of the runs")
+    for reader in (explain, report, lineage):
+        _add_workdir_or_directory(reader, "of the runs")
+    for reader in (runs, explain, report, lineage, diff):
         _add_metadata(reader)
 
 
@@ -191,7 +194,7 @@ def _add_rollback(add_to: _Commands) -> None:
         "is the newest again, and records it in ML Metadata. The version is moved to .withdrawn "
         "beside the others; the gate does not let it into service again.",
     )
-    _add_workdir(rollback, "of the run that pushed it")
+    _add_workdir_or_directory(rollback, "of the run that pushed it")
     _add_metadata(rollback)
     rollback.add_argument("--name", help="the pipeline, where several have pushed")
     rollback.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
@@ -219,7 +222,18 @@ def _add_gc(add_to: _Commands) -> None:
     gc.set_defaults(command=commands.gc)
 
 
-def _add_workdir(command: argparse.ArgumentParser, text: str) -> None:
+def _add_workdir_or_directory(command: argparse.ArgumentParser, text: str) -> None:
+    place = command.add_mutually_exclusive_group()
+    _add_workdir(place, text)
+    place.add_argument(
+        "--directory",
+        metavar="DIR",
+        help="where versions were pushed to, such as /work/serving/cifar100 in a cluster: look at "
+        "what lies in them, not into ML Metadata; RUN is a version there",
+    )
+
+
+def _add_workdir(command: argparse._ActionsContainer, text: str) -> None:
     command.add_argument(
         "--workdir",
         type=Path,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kd_trainer import strict_yaml
+from kd_trainer.errors import ConfigError
 from pipeline import loading, run_command, store
 from pipeline.request import Request
 
@@ -76,6 +77,8 @@ def rollback(options: argparse.Namespace) -> int:
     """Takes the newest version out of service."""
     from pipeline import rollback_command
 
+    if _without_metadata(options):
+        return rollback_command.rollback_in(options.directory, options.reason, options.last)
     return rollback_command.rollback(
         _metadata(options), options.workdir, options.name, options.reason, options.last
     )
@@ -92,6 +95,8 @@ def explain(options: argparse.Namespace) -> int:
     """Prints a decision."""
     from pipeline import explain_command
 
+    if _without_metadata(options):
+        return explain_command.show_version(options.directory, options.run, options.json)
     return explain_command.show(_metadata(options), options.run, options.json)
 
 
@@ -99,6 +104,8 @@ def report(options: argparse.Namespace) -> int:
     """Prints where a report is."""
     from pipeline import report_command
 
+    if _without_metadata(options):
+        return report_command.show_version(options.directory, options.run)
     return report_command.show(_metadata(options), options.run)
 
 
@@ -106,6 +113,8 @@ def lineage(options: argparse.Namespace) -> int:
     """Prints where a version comes from."""
     from pipeline import lineage_command
 
+    if _without_metadata(options):
+        return lineage_command.show_version(options.directory, options.version, options.json)
     return lineage_command.show(_metadata(options), options.version, options.name, options.json)
 
 
@@ -130,6 +139,19 @@ def _tensorflow_silent() -> Iterator[None]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with loading.silently():
         yield
+
+
+def _without_metadata(options: argparse.Namespace) -> bool:
+    """Returns whether versions in a directory are asked about."""
+    if options.directory is None:
+        return False
+    for option in ("metadata", "name"):
+        if getattr(options, option, None) is not None:
+            raise ConfigError(
+                f"--{option} is of runs in ML Metadata, which --directory does not look at: "
+                "give one of the two."
+            )
+    return True
 
 
 def _metadata(options: argparse.Namespace) -> "metadata_store.MetadataStore":

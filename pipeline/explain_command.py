@@ -1,15 +1,16 @@
 """The command `tfx-distill explain`: what the gate decided of a run, bound by bound."""
 
 import json
+import os
 
 from ml_metadata import metadata_store
 from rich.console import Console
 from rich.markup import escape
 
-from components import decision
+from components import decision, provenance
 from components.decision import Decision
 from kd_trainer.errors import ConfigError
-from pipeline import bounds, pushes
+from pipeline import bounds, pushes, version_lineage
 from pipeline.history import History, Run
 
 
@@ -45,7 +46,29 @@ def show(store: metadata_store.MetadataStore, run_id: str | None, as_json: bool)
         document = {"run": run.id, "pipeline": run.pipeline, **made.model_dump(mode="json")}
         print(json.dumps(document, indent=1))
     else:
-        _show(run.id, run.pipeline, made)
+        _show(f"{run.pipeline}, run {run.id}", made)
+    return 0
+
+
+def show_version(directory: str, version: str | None, as_json: bool) -> int:
+    """Prints the decision on a version, which lies in it.
+
+    Args:
+      directory: the push destination.
+      version: None for the newest in service.
+      as_json: as `show` does, with `version` beside.
+
+    Raises:
+      ConfigError: there is no such version, or it has no decision.
+    """
+    path = version_lineage.find(directory, version)
+    origin = provenance.read(path)
+    name, number = origin.run["config"]["name"], os.path.basename(path)
+    if as_json:
+        beside = {"version": number, "run": origin.run_id or None, "pipeline": name}
+        print(json.dumps({**beside, **origin.decision.model_dump(mode="json")}, indent=1))
+    else:
+        _show(f"{name}, version {number}", origin.decision)
     return 0
 
 
@@ -56,10 +79,10 @@ def _newest(history: History) -> Run:
     return judged[-1]
 
 
-def _show(run_id: str, name: str, made: Decision) -> None:
+def _show(what: str, made: Decision) -> None:
     console = Console(highlight=False)
     colour = "green" if made.blessed else "red"
-    console.print(f"[bold {colour}]{made.verdict.capitalize()}[/]: {name}, run {escape(run_id)}")
+    console.print(f"[bold {colour}]{made.verdict.capitalize()}[/]: {escape(what)}")
     console.print(f"Baseline: {escape(made.baseline_reason)}.", soft_wrap=True)
     if made.rebaseline:
         console.print("Rebaselined: comparisons with the baseline are no bounds.")

@@ -1,8 +1,10 @@
 """Where a pushed version comes from, as a document."""
 
 import json
+import os
 from typing import Any
 
+from components.serving_versions import withdrawal, withdrawn_path
 from pipeline.history import Artifact, History, Node, Run
 from pipeline.pushes import GATE_DECISION, Push
 
@@ -78,13 +80,18 @@ class _Tracer:
     def _push(self, push: Push) -> dict[str, Any]:
         made, _ = self._producer(push.artifact)
         properties = push.artifact.properties
+        destination = properties["pushed_destination"]
+        # A rollback without ML Metadata leaves its record beside the version alone.
+        record = withdrawal(destination) if os.path.isdir(withdrawn_path(destination)) else None
         return {
             **made,
-            "destination": properties["pushed_destination"],
+            "destination": destination,
             "time": push.artifact.time.isoformat(timespec="seconds"),
             "rebaselined_over": properties.get("rebaselined_over") or None,
-            "withdrawn": bool(properties.get("withdrawn")),
-            "withdrawn_reason": properties.get("withdrawn_reason") or None,
+            "withdrawn": bool(properties.get("withdrawn") or record),
+            "withdrawn_reason": properties.get("withdrawn_reason")
+            or (record or {}).get("reason")
+            or None,
         }
 
     def _gate(self, blessing: Artifact, judged: list[Artifact]) -> dict[str, Any]:

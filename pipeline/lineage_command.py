@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from kd_trainer import methods
-from pipeline import lineage, pushes
+from pipeline import lineage, pushes, version_lineage
 from pipeline.history import History
 
 _WIDTH = 10_000
@@ -34,7 +34,24 @@ def show(
       ConfigError: there is no such version; those there are are named.
     """
     history = History(store)
-    document = lineage.trace(history, pushes.find(history, version, name))
+    return _show(lineage.trace(history, pushes.find(history, version, name)), as_json)
+
+
+def show_version(directory: str, version: str | None, as_json: bool) -> int:
+    """Prints the lineage of a version, which lies in it.
+
+    Args:
+      directory: the push destination.
+      version: None for the newest in service.
+      as_json: as `show` does; what ML Metadata alone knows is null.
+
+    Raises:
+      ConfigError: there is no such version, or it does not tell where it comes from.
+    """
+    return _show(version_lineage.trace(version_lineage.find(directory, version)), as_json)
+
+
+def _show(document: Mapping[str, Any], as_json: bool) -> int:
     if as_json:
         print(json.dumps(document, indent=1))
     else:
@@ -53,7 +70,7 @@ def _tree(document: Mapping[str, Any]) -> Tree:
     push, student, examples = document["push"], document["student"], document["examples"]
     tree = Tree(
         f"[bold]{escape(document['pipeline'])}, version {document['version']}[/], pushed "
-        f"{when(push['time'])} by the run {push['run']}"
+        f"{when(push['time'])}" + (f" by the run {push['run']}" if push["run"] else "")
     )
     tree.add(f"in {escape(push['destination'])}")
     if push["rebaselined_over"]:
@@ -80,8 +97,9 @@ def _tree(document: Mapping[str, Any]) -> Tree:
 
 def _add(tree: Tree, role: str, made: Mapping[str, Any], what: str) -> Tree:
     removed = "  [yellow]files removed by gc[/]" if made["removed"] else ""
-    source = f"[dim]artifact {made['artifact']}, {made['run']}[/]"
-    return tree.add(f"[bold]{role}[/] {what}  {source}{removed}")
+    known = made["artifact"] is not None
+    source = f"  [dim]artifact {made['artifact']}, {made['run']}[/]" if known else ""
+    return tree.add(f"[bold]{role}[/] {what}{source}{removed}")
 
 
 def _add_gate(

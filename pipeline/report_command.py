@@ -1,11 +1,13 @@
 """The command `tfx-distill report`: where the page of a run is."""
 
+import os
 from pathlib import Path
 
 from ml_metadata import metadata_store
 
+from components.serving_versions import report_path
 from kd_trainer.errors import ConfigError
-from pipeline import pushes
+from pipeline import pushes, version_lineage
 from pipeline.history import History, Run
 
 # `components.artifacts.ReportPage`, which is not imported: that would load TFX.
@@ -44,6 +46,27 @@ def show(store: metadata_store.MetadataStore, run_id: str | None) -> int:
         raise ConfigError(
             f"The report of the run {run.id!r} was {str(page)!r} and is no longer there. "
             "Run the same again with another --workdir to have it made anew."
+        )
+    print(page)
+    return 0
+
+
+def show_version(directory: str, version: str | None) -> int:
+    """Prints the path of the page that lies beside a version.
+
+    Args:
+      directory: the push destination.
+      version: None for the newest in service.
+
+    Raises:
+      ConfigError: there is no such version, or no page of it.
+    """
+    number = os.path.basename(version_lineage.find(directory, version))
+    page = report_path(os.path.join(directory, number))
+    if not os.path.isfile(page):
+        raise ConfigError(
+            f"Version {number} in {directory!r} has no report beside it: its run ended before it "
+            "wrote one, or a release of tfx-distill pushed it that kept none there."
         )
     print(page)
     return 0

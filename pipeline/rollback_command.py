@@ -7,6 +7,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.serving_versions import versions, withdrawn_path
+from components.serving_versions import withdrawal as withdrawal_record
 from kd_trainer.errors import ConfigError
 from pipeline import withdrawal
 from pipeline import workdir as run_workdir
@@ -57,6 +58,33 @@ def rollback(
             )
         withdrawal.record_and_withdraw(store, name, artifacts, path, reason)
         _tell(path, directory)
+    return 0
+
+
+def rollback_in(directory: str, reason: str, last: bool) -> int:
+    """Takes the newest version below a directory out of service, without ML Metadata.
+
+    The record of it lies beside the version. A rollback that was killed is finished, and no other
+    version is withdrawn.
+
+    Args:
+      directory: the push destination, such as that on a cluster's volume.
+      reason: why, for the record.
+      last: withdraw the version even if it is the only one.
+
+    Returns:
+      The exit status, 0.
+
+    Raises:
+      ConfigError: nothing is in service, it is the only version, or it cannot be moved.
+    """
+    path = versions(directory)[-1:]
+    if path and (record := withdrawal_record(path[0])):
+        print("A rollback that was killed is finished.")
+    else:
+        path, record = [_newest(directory, last)], withdrawal.record_of(reason)
+    withdrawal.move(path[0], record)
+    _tell(path[0], directory)
     return 0
 
 

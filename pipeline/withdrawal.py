@@ -7,11 +7,12 @@ then the folder is moved, then the record is completed: what a kill leaves tells
 import datetime
 import getpass
 import os
+from collections.abc import Mapping
 
 from ml_metadata import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution, ExecutionType
 
-from components.serving_versions import withdraw, withdrawn_path
+from components.serving_versions import keep_in_service, withdraw, withdrawn_path
 from kd_trainer.errors import ConfigError
 
 _TYPE = "Rollback"
@@ -60,16 +61,40 @@ def record_and_withdraw(
     Raises:
       ConfigError: the folder cannot be moved.
     """
-    execution = _start(store, pipeline, artifacts, path, reason)
+    record = record_of(reason)
+    execution = _start(store, pipeline, artifacts, path, record)
     try:
-        withdraw(path)
-    except OSError as error:
+        move(path, record)
+    except ConfigError:
         abandon(store, execution)
+        raise
+    complete(store, execution)
+
+
+def move(path: str, record: Mapping[str, str]) -> None:
+    """Takes a version out of service.
+
+    Args:
+      path: the version's.
+      record: as `record_of` gives it.
+
+    Raises:
+      ConfigError: the folder cannot be moved.
+    """
+    try:
+        withdraw(path, record)
+    except OSError as error:
+        keep_in_service(path)
         raise ConfigError(
             f"{path} cannot be moved to {withdrawn_path(path)}: {error.strerror}. It is still in "
             "service. Let this user write to the folder that it is in."
         ) from error
-    complete(store, execution)
+
+
+def record_of(reason: str) -> dict[str, str]:
+    """Returns the reason with the user and the time of a withdrawal that is made now."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return {"reason": reason, "user": _user(), "time": now}
 
 
 def unfinished(store: metadata_store.MetadataStore, pipeline: str) -> list[Execution]:
@@ -123,6 +148,7 @@ def complete(store: metadata_store.MetadataStore, execution: Execution) -> None:
 
 def abandon(store: metadata_store.MetadataStore, execution: Execution) -> None:
     """Closes the record of a version that was not moved."""
+    keep_in_service(version_of(execution))
     execution.last_known_state = Execution.CANCELED
     store.put_executions([execution])
 
@@ -132,20 +158,13 @@ def _start(
     pipeline: str,
     artifacts: list[Artifact],
     path: str,
-    reason: str,
+    record: Mapping[str, str],
 ) -> Execution:
     execution = Execution(
         type_id=store.put_execution_type(ExecutionType(name=_TYPE)),
         last_known_state=Execution.RUNNING,
     )
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    texts = {
-        "reason": reason,
-        "version": os.path.basename(path),
-        "destination": path,
-        "user": _user(),
-        "time": now,
-    }
+    texts = {"version": os.path.basename(path), "destination": path, **record}
     for key, text in texts.items():
         execution.custom_properties[key].string_value = text
     inputs = []

@@ -175,7 +175,35 @@ def test_7_an_unknown_version_is_answered_with_the_known_ones(workdir):
 
 
 @pytest.mark.skipif(chromium.PROGRAM is None, reason="no chromium: apt install chromium")
-def test_8_chromium_shows_the_report(workdir):
+def test_8_the_version_says_the_same_where_there_is_no_ml_metadata(workdir, capfd):
+    serving = str(workdir.path / "serving" / "quick")
+
+    def there(command):
+        assert cli.main([command, "--json", "--directory", serving]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    known, told = workdir.read("lineage"), there("lineage")
+    [(run_id, run)] = told["runs"].items()
+    assert run_id == known["push"]["run"] == told["push"]["run"]
+    for key in ("command", "code", "environment"):
+        assert run[key] == known["runs"][run_id][key]
+    for role in ("student", "teacher", "baseline", "examples", "gate", "push"):
+        for key, value in told[role].items():
+            # A push ends before its artifact is recorded.
+            if value not in (None, [], False) and key not in ("time", "from_scratch"):
+                assert value == known[role][key], (role, key)
+    scratch = told["baseline"]["from_scratch"]
+    for key in ("network", "recipe", "seed"):
+        assert scratch[key] == known["baseline"]["from_scratch"][key]
+    decision = there("explain")
+    assert decision.pop("version") == told["version"]
+    assert decision == workdir.read("explain")
+    report = Path(workdir.command("report").printed.strip())
+    assert cli.main(["report", "--directory", serving]) == 0
+    assert Path(capfd.readouterr().out.strip()).read_bytes() == report.read_bytes()
+
+
+def test_9_chromium_shows_the_report(workdir):
     report = Path(workdir.command("report").printed.strip())
     with chromium.tab() as tab:
         for width in (1280, 390):

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components import provenance
 from components.artifacts import DistillationSummary, GateDecision, ModelProfile, RunRecord
 from components.atomic_pusher import model_card
 from components.atomic_pusher.push import push
@@ -59,10 +61,11 @@ class Executor(base_executor.BaseExecutor):
         lite = [artifact.uri for artifact in input_dict.get("lite", [])]
         decision = Decision.model_validate_json(_read(input_dict["decision"], GateDecision))
         directory = exec_properties["push_directory"]
-        run = json.loads(_read(input_dict["run_record"], RunRecord))
+        record = json.loads(_read(input_dict["run_record"], RunRecord))
         summary = json.loads(_read(input_dict["summary"], DistillationSummary))
         # A comparison has trained many: which of them this is the record does not say.
-        run["config"] |= {key: summary[key] for key in ("method", "seed")}
+        chosen = {key: summary[key] for key in ("method", "seed")}
+        run = {**record, "config": {**record["config"], **chosen}}
 
         def write(folder: str) -> None:
             io_utils.copy_dir(saved_model, folder)
@@ -74,6 +77,14 @@ class Executor(base_executor.BaseExecutor):
                 run,
             )
             Path(folder, MODEL_CARD).write_text(card)
+            origin = provenance.Provenance(
+                time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                run_id=(self._context and self._context.pipeline_run_id) or "",
+                run=record,
+                decision=decision,
+                summary=summary,
+            )
+            provenance.write(origin, folder)
 
         # From the look at what is in service to the new version no other push comes between.
         with _alone(directory):

@@ -14,14 +14,19 @@ from kd_trainer.data import Dataset
 from kd_trainer.export import load
 from kd_trainer.training import accuracy
 
+# What ExampleGen and the teacher's Importer keep of files.
+_EXAMPLES = ("source", "archive_md5", "data_fingerprint")
+_TEACHER = ("file", "sha256", "taps")
+
 
 @dataclass(frozen=True)
 class Inputs:
-    """Splits by name, number of classes, the teacher."""
+    """Splits by name, number of classes, the teacher, and where data and teacher come from."""
 
     splits: dict[str, Dataset]
     classes: int
     teacher: keras.Model
+    origins: dict[str, dict[str, Any] | None]
 
     @property
     def arrays(self) -> list[Any]:
@@ -47,5 +52,14 @@ def read(input_dict: dict[str, list[Artifact]]) -> Inputs:
         for split in artifact_utils.decode_split_names(examples.split_names)
     }
     schema = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
-    teacher = load(artifact_utils.get_single_uri(input_dict["teacher"]))
-    return Inputs(splits, reader.num_classes(schema), teacher)
+    (teacher,) = input_dict["teacher"]
+    origins: dict[str, dict[str, Any] | None] = {
+        "examples": {
+            **{key: examples.get_string_custom_property(key) for key in _EXAMPLES},
+            "counts": {split: len(splits[split]) for split in splits},
+        },
+        "teacher": {key: teacher.get_string_custom_property(key) for key in _TEACHER}
+        if teacher.has_custom_property("sha256")
+        else None,  # it was trained here
+    }
+    return Inputs(splits, reader.num_classes(schema), load(teacher.uri), origins)

@@ -39,6 +39,7 @@ def write(
     networks = {"teacher": inputs.teacher, "student": student}
     document = {
         **config,
+        "origins": inputs.origins,
         "networks": {name: network.name for name, network in networks.items()},
         "test": {
             "teacher": inputs.teacher_accuracy,

@@ -37,7 +37,7 @@ def test_withdrawing_moves_a_version_out_of_sight(tmp_path: Path) -> None:
     for number in ("9", "10", "11"):
         version(tmp_path / number, number)
     assert withdrawn(str(tmp_path)) == []
-    moved = [withdraw(str(tmp_path / number)) for number in ("10", "9")]
+    moved = [withdraw(str(tmp_path / number), {}) for number in ("10", "9")]
     assert [Path(path).name for path in versions(str(tmp_path))] == ["11"]
     assert withdrawn(str(tmp_path)) == moved[::-1]
     assert moved[0] == withdrawn_path(str(tmp_path / "10"))
@@ -51,7 +51,7 @@ def test_what_is_observed_changes_with_what_is_in_service_and_what_was(tmp_path:
         version(tmp_path / number)
         seen.append(observed(str(tmp_path)))
     for number in ("10", "9", "8"):
-        withdraw(str(tmp_path / number))
+        withdraw(str(tmp_path / number), {})
         seen.append(observed(str(tmp_path)))
     assert len(set(seen)) == len(seen)
     # A push that comes after a rollback is not what was seen before either.

@@ -31,9 +31,9 @@ from pipeline import cli, withdrawal
 
 move = withdrawal.withdraw
 
-def killed(path):
+def killed(path, record):
     if sys.argv[2] == "moved":
-        move(path)
+        move(path, record)
     os.kill(os.getpid(), signal.SIGKILL)
 
 withdrawal.withdraw = killed

@@ -3,12 +3,14 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tfx.types import standard_artifacts
 
+from components import provenance
 from components.artifacts import (
     DistillationSummary,
     GateDecision,
@@ -143,6 +145,7 @@ def test_a_blessed_model_is_pushed_with_its_card(pusher: Pusher, tmp_path: Path)
     [version] = pusher.versions()
     found = content(version)
     card = found.pop("README.md").decode()
+    assert found.pop("provenance.json")
     assert found == content(tmp_path / "artifacts" / "model" / "Format-Serving")
     assert card == render(pusher.profile, pusher.decision, pusher.run)
     assert content(Path(pushed.uri)) == content(version)
@@ -168,9 +171,22 @@ def test_tflite_files_are_pushed_beside_the_saved_model(pusher: Pusher) -> None:
         assert (version / "tflite" / name).read_text() == "b" * size
     assert set(content(version)) == {
         "README.md",
+        "provenance.json",
         *SAVED_MODEL,
         *(f"tflite/{name}" for name in TFLITE),
     }
+
+
+def test_a_version_says_where_it_comes_from(pusher: Pusher) -> None:
+    pusher.summary = {"method": resolve({"name": "rkd"}), "seed": 9}
+    pusher("a")
+    [version] = pusher.versions()
+    found = provenance.read(str(version))
+    assert found.decision == pusher.decision
+    assert found.summary == pusher.summary
+    # The record as it is: the seed there is the teacher's, too.
+    assert found.run == pusher.run
+    assert datetime.fromisoformat(found.time).tzinfo is not None
 
 
 def test_a_model_that_is_not_blessed_is_not_pushed(pusher: Pusher) -> None:
@@ -215,7 +231,7 @@ def test_a_version_that_was_withdrawn_has_its_number_for_good(pusher: Pusher) ->
     for letter in "ab":
         pusher(letter)
     one, two = pusher.versions()
-    withdraw(str(two))
+    withdraw(str(two), {})
     pusher("c")
     assert pusher.versions()[0] == one
     assert int(pusher.versions()[1].name) > int(two.name)
@@ -261,7 +277,7 @@ def test_what_was_withdrawn_since_the_comparison_is_seen(pusher: Pusher) -> None
     pusher("a")
     pusher("b")
     one, two = pusher.versions()
-    withdraw(str(two))
+    withdraw(str(two), {})
     overtaken = pusher("c", compared=two.name)
     assert f"is version {one.name} now" in overtaken.get_string_custom_property("reason")
     assert pusher.versions() == [one]
