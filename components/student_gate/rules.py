@@ -66,8 +66,9 @@ class Rule:
 
     def compare(self, value: float, reference: float | None) -> float:
         """Returns what TFMA looks at; NaN where it is a share of nothing."""
-        if self.kind == "value" or reference is None:
+        if self.kind == "value":
             return value
+        assert reference is not None, f"gate.{self.name} compares with the {self.reference}"
         difference = value - reference
         if self.kind == "absolute":
             return difference

@@ -176,6 +176,9 @@ def test_a_training_of_something_else_does_not_go_on_from_it(tmp_path):
         digest({"epochs": 3}, other_images, data.labels),
         digest({"epochs": 3}, data.images, data.labels.astype("int32")),
         digest({"epochs": 3}, data.images),
+        # The same bytes.
+        digest({"epochs": 3}, data.images.reshape(-1, 16, 64, 3), data.labels),
+        digest({"epochs": 3}, data.images.view("int8"), data.labels),
     ]:
         checkpoint = Checkpoint(tmp_path, other)
         assert checkpoint.position() is None

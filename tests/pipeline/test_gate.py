@@ -16,8 +16,6 @@ from components.student_gate.executor import Executor as StudentGate
 from kd_trainer.labels import COARSE_LABELS
 from pipeline.config import GateConfig
 
-pytestmark = pytest.mark.slow
-
 # 40 images of each of five superclasses.
 SUPERCLASSES = np.repeat(np.arange(5), 40)
 LABELS = 2 * SUPERCLASSES
@@ -143,6 +141,7 @@ def test_every_bound_may_be_met_exactly(world):
     assert drops == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 def test_a_bound_that_is_missed_refuses_and_no_other_does(world, name):
     tighter = EXACT[name] + (-1e-4 if name.startswith("max_") else 1e-4)
@@ -166,12 +165,14 @@ def test_without_a_bound_on_accuracy_the_budgets_decide(world):
     assert refused(made) == [("gate.max_bytes", "overall")]
 
 
+@pytest.mark.slow
 def test_a_share_of_nothing_passes_no_bound(world):
     made, _ = world.judge(baseline="hopeless", min_relative_change=-1, min_change=0)
     assert refused(made) == [("gate.min_relative_change", "overall")]
     assert np.isnan(next(b.value for b in made.bounds if not b.passed))
 
 
+@pytest.mark.slow
 def test_rebaseline_sets_the_champion_aside_and_says_so(world):
     strict = {"min_accuracy": 0.5, "min_change": 0.5, "max_superclass_drop": -0.5}
     assert not world.judge(choice="champion", **strict)[0].blessed
@@ -188,8 +189,8 @@ def test_rebaseline_sets_the_champion_aside_and_says_so(world):
 @pytest.mark.parametrize(
     ("evaluated", "min_change"),
     [
-        ({"min_accuracy": 0.99}, -1),
-        ({"max_bytes": 1}, -1),
+        pytest.param({"min_accuracy": 0.99}, -1, marks=pytest.mark.slow),
+        pytest.param({"max_bytes": 1}, -1, marks=pytest.mark.slow),
         ({"min_change": 1, "min_accuracy": 0.99}, 1),  # which both refuse
     ],
 )
@@ -199,6 +200,7 @@ def test_an_evaluation_by_other_bounds_is_no_ground_for_a_decision(world, evalua
     assert not (world.folder / "decided").exists()
 
 
+@pytest.mark.slow
 def test_a_tflite_model_that_is_worse_is_refused(world, monkeypatch, tmp_path):
     measured = profile.read(world.profile.uri)
     networks = measured.networks | {"tflite int8": measured.networks["baseline"]}
@@ -219,6 +221,7 @@ def test_a_tflite_model_that_is_worse_is_refused(world, monkeypatch, tmp_path):
     assert not made.blessed
 
 
+@pytest.mark.slow
 def test_a_version_that_was_withdrawn_is_refused(world):
     withdrawn = Path(world.push_directory) / ".withdrawn" / "17"
     shutil.copytree(Path(world.models["student"].uri) / "Format-Serving", withdrawn)

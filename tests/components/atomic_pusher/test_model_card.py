@@ -109,12 +109,23 @@ def test_it_says_how_the_student_came_to_be(
     assert training["method.temperature"] == "2.0"
     assert training["recipe.milestones"] == "[0.3, 0.6, 0.8]"
     assert training["teacher.network"] == config["teacher"]["network"]
+    assert training["teacher.taps"] == "{}"
     for section in ("recipe", "data"):
         assert {f"{section}.{key}" for key in config[section]} <= set(training)
     provenance = tables(card)["Provenance"]
     values = {value for row in provenance for value in row.values()}
     assert {run["code"]["revision"], run["code"]["fingerprint"], "3.10.13", "2.16.2"} <= values
     assert shlex.join(run["command"]) in card
+
+
+def test_networks_of_the_users_own_are_called_by_their_files(
+    profile: Profile, decision: Decision, run: dict
+) -> None:
+    run["config"]["teacher"] |= {"network": None, "from": "/nets/my_teacher.keras"}
+    run["config"]["student"] |= {"network": None, "from": "/nets/my_student.keras"}
+    card = render(profile, decision, run)
+    assert "my_teacher.keras" in card.split("## ")[0]
+    assert "my_student.keras" in card.split("## ")[0]
 
 
 def test_each_method_of_a_combination_is_there(

@@ -1,5 +1,6 @@
 """A push is all or nothing, whatever happens to the pusher and whoever looks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.atomic_pusher import push as pushing
 from components.atomic_pusher.push import push
 from components.serving_versions import versions
 from kd_trainer.errors import ConfigError
@@ -105,6 +107,41 @@ def test_a_number_that_another_pusher_takes_meanwhile_is_left_to_it(serving: Pat
     own = push(str(serving), write)
     assert [letter_of(Path(path)) for path in [*others, own]] == ["a", "b", "c"]
     assert versions(str(serving)) == [*others, own]
+
+
+def test_a_number_that_is_taken_as_it_is_chosen_is_left_to_the_other(
+    serving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = push(str(serving), writer("a"))
+    taken = int(Path(first).name)
+    numbers = iter([taken, taken, taken + 1])
+    with monkeypatch.context() as patch:
+        patch.setattr(pushing, "next_version", lambda *_: next(numbers))
+        second = push(str(serving), writer("b"))
+    assert Path(second).name == str(taken + 1)
+    assert [letter_of(Path(path)) for path in (first, second)] == ["a", "b"]
+
+
+def test_a_rename_that_fails_otherwise_is_no_collision(
+    serving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", full)
+        with pytest.raises(OSError, match="No space left"):
+            push(str(serving), writer("a"))
+    assert not list(serving.iterdir())
+
+
+def test_a_folder_that_was_made_just_now_is_a_living_pushers(serving: Path) -> None:
+    push(str(serving), writer("a"))
+    incoming = serving / ".incoming-1"
+    (incoming / "variables").mkdir(parents=True)
+    os.utime(incoming, (time.time() - 7200,) * 2)
+    push(str(serving), writer("b"))
+    assert hidden(serving) == [incoming]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
