@@ -7,9 +7,11 @@ imported.
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -142,6 +144,29 @@ def delete(options: argparse.Namespace) -> int:
         schedules.delete(service, options.name)
     print(f"schedule {options.name}: deleted")
     return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Takes the newest version that a pipeline pushed out of service, by a task in the cluster."""
+    with _service(options) as service, tempfile.TemporaryDirectory() as folder:
+        from pipeline.cluster import rollback as made
+
+        stored = service.newest_specification(options.name)
+        if stored is None:
+            raise ConfigError(
+                f"The server has no pipeline {options.name!r}. Expected the name of one that has "
+                "pushed; Kubeflow's page `Pipelines` lists them."
+            )
+        path = Path(folder, f"{options.name}-rollback.yaml")
+        path.write_text(made.document(options.name, stored, options.last))
+        pipeline = compiled.read(path)
+        image = [f"image={options.image}"] if options.image else []
+        parameters = pipeline.arguments([f"reason={options.reason}", *image])
+        body = _body(options, service, pipeline, parameters)
+        run_id = _start(options, service, pipeline, body)
+        state = _waited(options, service, run_id, pipeline)
+    print("The log of the task `rollback` says which version it was.")
+    return 0 if state == "SUCCEEDED" else FAILED
 
 
 @contextmanager

@@ -62,6 +62,22 @@ def add(parent: Any) -> None:
     when.add_argument("--every", metavar="INTERVAL", help="such as 90m, 12h or 7d")
     _add_pipeline(schedule)
 
+    rollback = _verb(
+        verbs,
+        "rollback",
+        commands.rollback,
+        "take the newest version that a pipeline pushed out of service",
+    )
+    rollback.add_argument("name", metavar="NAME", help="the pipeline's")
+    rollback.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    rollback.add_argument(
+        "--last", action="store_true", help="even if nothing is in service without it"
+    )
+    rollback.add_argument(
+        "--image", help="the container image (default: that of the pipeline's newest version)"
+    )
+    _add_run(rollback)
+
     show = _verb(verbs, "list", commands.show, "list the schedules and the newest runs")
     show.add_argument("--json", action="store_true", help="for a program to read")
 
@@ -133,6 +149,10 @@ def _add_pipeline(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a parameter of the pipeline, in JSON unless it is a text; may be given many times",
     )
+    _add_run(parser)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--experiment", metavar="NAME", help="what runs are filed under (default: the pipeline's)"
     )

@@ -54,6 +54,19 @@ class Service:
         )
         return _reference(version), True
 
+    def newest_specification(self, name: str) -> dict[str, Any] | None:
+        """Returns what the newest version of a pipeline was uploaded as; None if there is none."""
+        for found in self._pipelines(name):
+            answer = self._ask(
+                call(self._client.pipelines, "list_pipeline_versions"),
+                pipeline_id=found.pipeline_id,
+                sort_by="created_at desc",
+                page_size=1,
+            )
+            for version in answer.pipeline_versions or []:
+                return version.pipeline_spec
+        return None
+
     def experiment(self, name: str) -> str:
         """Returns an experiment's id, having created it if need be."""
         for found in self._named(
@@ -138,15 +151,14 @@ class Service:
 
     def _pipeline_id(self, name: str) -> str:
         # Not kfp's upload of a pipeline, which calls the first version as the pipeline.
-        for found in self._named(
-            call(self._client.pipelines, "list_pipelines"),
-            "pipelines",
-            name,
-            namespace=self._namespace,
-        ):
+        for found in self._pipelines(name):
             return found.pipeline_id
         body = {"display_name": name, **self._owner}
         return self._ask(call(self._client.pipelines, "create_pipeline"), body).pipeline_id
+
+    def _pipelines(self, name: str) -> Iterator[Any]:
+        method = call(self._client.pipelines, "list_pipelines")
+        return self._named(method, "pipelines", name, namespace=self._namespace)
 
     def _named(self, method: Callable, field: str, name: str, **where: str) -> Iterator[Any]:
         predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}

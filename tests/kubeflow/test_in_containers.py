@@ -24,6 +24,9 @@ from local_kubeflow import (
     run,
 )
 
+from components.serving_versions import withdrawal
+from pipeline.cluster import rollback
+
 pytestmark = [pytest.mark.containers]
 
 ROOT = Path(__file__).parents[2]
@@ -352,3 +355,20 @@ def test_the_gpu_target_adds_cuda_alone():
     assert {name: gpu[name] for name in cpu} == cpu
     assert added["nvidia-cudnn-cu12"].startswith("8.9.")  # what TensorFlow 2.16 is built with
     assert not {"kfp", "pytest", "jax"} & set(cpu)
+
+
+def test_a_rollback_withdraws_what_was_pushed(places, spec, pushed, tmp_path):
+    """The last test here: nothing is in service afterwards."""
+    file = tmp_path / "quick.yaml"
+    # As the server tells of it.
+    platform = {"kubernetes": {"deploymentSpec": {"executors": {"exec-pusher": {}}}}}
+    stored = {"pipeline_spec": spec, "platform_spec": {"platforms": platform}}
+    file.write_text(rollback.document("quick", stored, last=True))
+    made, _ = yaml.safe_load_all(file.read_text())
+    there = dataclasses.replace(places, scratch=places.scratch / "rollback")
+    run(made, there, f"{PIPELINE_ROOT}/quick/rollback", {"reason": "a 'test' of \"words\""})
+    assert versions(places) == []
+    said = (there.attempt("rollback", 0) / "log").read_text()
+    assert f"Withdrawn: version {pushed.name}" in said
+    record = withdrawal(str(places.volume / "serving" / "quick" / pushed.name))
+    assert record["reason"] == "a 'test' of \"words\""

@@ -101,7 +101,14 @@ class KubeflowPipelines:
             if item["pipeline_id"] == query["pipelineid"]
         }
         self._unique(siblings, query["name"])
-        version = {"display_name": query["name"], "pipeline_id": query["pipelineid"]}
+        version = {
+            "display_name": query["name"],
+            "pipeline_id": query["pipelineid"],
+            # YamlStringToPipelineSpecStruct, backend/src/apiserver/server/api_util.go:169.
+            "pipeline_spec": {"pipeline_spec": spec, "platform_spec": platform[0]}
+            if platform
+            else spec,
+        }
         kept = self._keep(self.versions, "pipeline_version_id", version)
         self.uploads[kept["pipeline_version_id"]] = content
         return kept
