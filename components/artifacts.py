@@ -61,10 +61,11 @@ class GateDecision(Artifact):
 
 
 class ReportPage(Artifact):
-    """`report.html`: the run on one page."""
+    """`report.html`: the run on one page; `confusion.json`: by superclass, names and counts."""
 
     TYPE_NAME = "components.ReportPage"
     FILE_NAME = "report.html"
+    CONFUSION_NAME = "confusion.json"
 
 
 class ComparisonTable(Artifact):

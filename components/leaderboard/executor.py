@@ -46,7 +46,11 @@ class Executor(base_executor.BaseExecutor):
         }.items():
             (folder / name).write_text(text, encoding="utf-8")
         if board.methods:
-            table.set_string_custom_property("best", board.methods[0].row.name)
+            best = board.methods[0]
+            assert best.gain is not None  # all methods have one
+            table.set_string_custom_property("best", best.row.name)
+            table.set_float_custom_property("best_top1", best.row.mean)
+            table.set_float_custom_property("best_gain", best.gain.mean)
 
 
 def _trial(key: str, described: dict[str, Any], input_dict: Artifacts) -> Trial:

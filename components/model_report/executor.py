@@ -1,5 +1,6 @@
 """What ModelReport runs."""
 
+import json
 import os
 import uuid
 from pathlib import Path
@@ -9,7 +10,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact
 
 from components.artifacts import ReportPage
-from components.model_report import page, run
+from components.model_report import confusion, page, run
 from components.serving_versions import report_path
 
 Artifacts = dict[str, list[Artifact]]
@@ -21,7 +22,9 @@ class Executor(base_executor.BaseExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Writes `report.html`; where the student was pushed, beside the versions too.
+        """Writes `report.html` and `confusion.json`.
+
+        Where the student was pushed, the page lies beside the versions, too.
 
         Args:
           input_dict: what `ModelReport` takes, one artifact each.
@@ -33,14 +36,28 @@ class Executor(base_executor.BaseExecutor):
         """
         artifacts = {key: artifact for key, [artifact] in input_dict.items()}
         run_id = (self._context and self._context.pipeline_run_id) or ""
-        html = page.render(run.read(artifacts), run_id)
+        read = run.read(artifacts)
+        html = page.render(read, run_id)
         (report,) = output_dict["report"]
         path = Path(report.uri) / ReportPage.FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
+        path.with_name(ReportPage.CONFUSION_NAME).write_text(json.dumps(confusion.matrix(read)))
+        _tell(read, report)
         pushed = artifacts["pushed_model"]
         if pushed.get_int_custom_property("pushed"):
             _keep(html, report_path(pushed.get_string_custom_property("pushed_destination")))
+
+
+def _tell(read: run.Run, report: Artifact) -> None:
+    """Gives the page's artifact the figures that runs are compared by."""
+    networks = read.profile.networks
+    for name in ("student", "baseline", "teacher"):
+        report.set_float_custom_property(f"{name}_top1", networks[name].top1)
+        report.set_float_custom_property(f"{name}_top5", networks[name].top5)
+    gain = networks["student"].top1 - networks["baseline"].top1
+    report.set_float_custom_property("gain_over_baseline", gain)
+    report.set_int_custom_property("blessed", int(read.decision.blessed))
 
 
 def _keep(html: str, path: str) -> None:

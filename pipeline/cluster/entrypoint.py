@@ -13,15 +13,17 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from kd_trainer.errors import ConfigError, UserError
-from pipeline.cluster import volume
+from pipeline.cluster import views, volume
 from pipeline.cluster.local_paths import WORKDIR, to_local
 
 _INPUT = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
+_LOGS = "executor-logs"
 
 EMPTY = ".empty"
 """The file that stands in an output without any: a store of objects keeps no empty folder."""
@@ -42,8 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
     try:
         volume.check_locks(WORKDIR)
-        _keep_declared(executor_input, inputs_spec)
-        addresses = _localise(executor_input)
+        shown = _keep_declared(executor_input, inputs_spec)
+        addresses = _localise(executor_input, shown)
         _check_inputs(executor_input, addresses)
         arguments[place] = json.dumps(executor_input)
         _run(arguments)
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return 2
     _mark_empty(executor_input)
-    _restore(Path(executor_input["outputs"]["outputFile"]), addresses)
+    _report(Path(executor_input["outputs"]["outputFile"]), addresses, shown)
     return 0
 
 
@@ -65,8 +67,13 @@ def _run(arguments: list[str]) -> None:
     kubeflow_v2_run_executor.main(parsed)
 
 
-def _keep_declared(executor_input: dict[str, Any], inputs_spec: Mapping[str, Any]) -> None:
+def _keep_declared(
+    executor_input: dict[str, Any], inputs_spec: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
     """Gives inputs the types that the component declares, and takes away others' outputs.
+
+    Returns:
+      Those that the entry point makes, by key.
 
     Kubeflow types an input by its metadata store, where TFX's types are empty
     (`ToRuntimeArtifact` in `backend/src/v2/metadata/client.go`), and adds an output for logs
@@ -77,19 +84,25 @@ def _keep_declared(executor_input: dict[str, Any], inputs_spec: Mapping[str, Any
     for key, artifact in _artifacts(executor_input.get("inputs", {})):
         artifact["type"] = declared[key]["artifactType"]
     outputs = executor_input["outputs"].get("artifacts", {})
+    shown = {}
     for key, artifact in list(_artifacts(executor_input["outputs"])):
         if "instanceSchema" not in artifact["type"]:
             del outputs[key]
+            if key != _LOGS:
+                shown[key] = artifact
+    return shown
 
 
-def _localise(executor_input: dict[str, Any]) -> dict[str, str]:
+def _localise(
+    executor_input: dict[str, Any], shown: Mapping[str, dict[str, Any]]
+) -> dict[str, str]:
     """Puts local paths in the place of addresses, and returns which stands for which."""
+    parts = [_artifacts(executor_input.get(direction, {})) for direction in ("inputs", "outputs")]
     addresses = {}
-    for direction in ("inputs", "outputs"):
-        for _, artifact in _artifacts(executor_input.get(direction, {})):
-            uri = artifact["uri"]
-            artifact["uri"] = to_local(uri)
-            addresses[artifact["uri"]] = uri
+    for _, artifact in chain(*parts, shown.items()):
+        uri = artifact["uri"]
+        artifact["uri"] = to_local(uri)
+        addresses[artifact["uri"]] = uri
     return addresses
 
 
@@ -114,8 +127,15 @@ def _mark_empty(executor_input: Mapping[str, Any]) -> None:
             (path / EMPTY).touch()
 
 
-def _restore(output_file: Path, addresses: Mapping[str, str]) -> None:
+def _report(
+    output_file: Path, addresses: Mapping[str, str], shown: Mapping[str, dict[str, Any]]
+) -> None:
+    """Adds what the entry point makes to what TFX reported, and names the store again."""
     output = json.loads(output_file.read_text())
+    if shown:
+        ((_, written),) = _artifacts(output)
+        for key, artifact in views.made(shown, written, Path(written["uri"])).items():
+            output["artifacts"][key] = {"artifacts": [artifact]}
     for _, artifact in _artifacts(output):
         artifact["uri"] = addresses[artifact["uri"]]
     output_file.write_text(json.dumps(output))

@@ -17,11 +17,12 @@ from components.atomic_pusher.component import AtomicPusher
 from components.baseline_selector.component import BaselineSelector
 from components.data_probe.component import DataProbe
 from components.distill_trainer.component import DistillTrainer
+from components.leaderboard.component import Leaderboard
 from components.model_report.component import ModelReport
 from components.run_recorder.component import RunRecorder
 from components.student_gate.component import StudentGate
 from pipeline import graph
-from pipeline.cluster import names
+from pipeline.cluster import names, views
 from pipeline.cluster.local_paths import WORKDIR
 from pipeline.cluster.plan import ClusterPlan
 from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
@@ -38,6 +39,10 @@ _NEVER_CACHED = (
     AtomicPusher,
     ModelReport,
 )
+_VIEWS = {
+    ModelReport: (views.PAGE, views.METRICS, views.CONFUSION),
+    Leaderboard: (views.PAGE, views.METRICS),
+}
 _IMAGE, _CACHE_SALT = "image", "cache_salt"
 _PAUSE = 30  # seconds before the second attempt, and twice as many before each further one
 _COMMAND = ["python", "-m", "pipeline.cluster.entrypoint"]
@@ -80,6 +85,9 @@ def _pipeline_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
     for node in pipeline.components:
         name = names.kebab(node.id)
         _add_parameter(_IMAGE, spec["components"][name], tasks[name])
+        if shown := _VIEWS.get(type(node)):
+            outputs = spec["components"][name]["outputDefinitions"]["artifacts"]
+            outputs |= views.declared(*shown)
         if isinstance(node, _NEVER_CACHED):
             tasks[name]["cachingOptions"] = {}
         else:

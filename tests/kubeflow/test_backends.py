@@ -27,6 +27,10 @@ COMPARED = [
     "compare.push_best=true",
 ]
 MADE = {"run": (plan.make, []), "comparison": (plan.make_comparison, COMPARED)}
+METRICS = {
+    "model-report": {"student_top1", "gain_over_baseline", "blessed"},
+    "leaderboard": {"best_top1", "best_gain"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,5 +55,14 @@ def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processe
     decision = records.artifact("student-gate", "decision")
     file = places.store / decision["uri"].removeprefix("minio://") / "decision.json"
     assert json.loads(file.read_text())["blessed"]
+    for task in {"model-report", "leaderboard"} & records.executed:
+        page = places.store / records.artifact(task, "page")["uri"].removeprefix("minio://")
+        assert page.read_text().startswith("<!doctype html>")
+        metrics = records.artifact(task, "metrics")["metadata"]
+        assert metrics.keys() >= METRICS[task]
+    assert (
+        "struct"
+        in records.artifact("model-report", "confusion_matrix")["metadata"]["confusionMatrix"]
+    )
     [version] = (places.volume / "serving").glob("*/[0-9]*")
     assert (version / "saved_model.pb").is_file()

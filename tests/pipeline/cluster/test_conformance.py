@@ -145,6 +145,27 @@ def test_every_reference_leads_somewhere(spec, tasks, executors):
                 assert what["producerTask"] in task["dependentTasks"]
 
 
+def test_what_kubeflows_pages_show_has_types_that_they_know(spec):
+    # getVertifiedHtmlArtifacts and the like, frontend MetricsVisualizations.tsx:277-306.
+    shown = {
+        (name, key): artifact["artifactType"]["schemaTitle"]
+        for name, component in spec["components"].items()
+        for key, artifact in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+        if "schemaTitle" in artifact["artifactType"]
+    }
+    expected = {
+        ("model-report", "page"): "system.HTML",
+        ("model-report", "metrics"): "system.Metrics",
+        ("model-report", "confusion_matrix"): "system.ClassificationMetrics",
+    }
+    if "leaderboard" in spec["components"]:
+        expected |= {
+            ("leaderboard", "page"): "system.HTML",
+            ("leaderboard", "metrics"): "system.Metrics",
+        }
+    assert shown == expected
+
+
 def test_no_output_parameter_without_its_artifact(spec):
     # TFX's entry point writes a parameter out of the value artifact of the same name.
     for component in spec["components"].values():

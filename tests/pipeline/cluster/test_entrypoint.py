@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -176,6 +177,47 @@ def test_the_executor_has_the_declared_types_and_outputs(launcher):
     assert (launcher / "minio/b/2/weights").read_text() == "weights"
     # A store keeps no empty folder, and a later task takes what is not there for gone.
     assert [path.name for path in (launcher / "minio/b/3").iterdir()] == [entrypoint.EMPTY]
+
+
+class Reporter(BaseExecutor):
+    """Writes what Kubeflow's pages show of it."""
+
+    def Do(self, input_dict, output_dict, exec_properties):  # noqa: N802
+        (report,) = output_dict["report"]
+        folder = Path(report.uri)
+        folder.mkdir(parents=True)
+        (folder / "report.html").write_text("<html>")
+        (folder / "confusion.json").write_text('{"names": ["x", "y"], "counts": [[3, 1], [0, 2]]}')
+        report.set_float_custom_property("student_top1", 0.75)
+        report.set_int_custom_property("blessed", 1)
+        report.set_string_custom_property("words", "no figure")
+
+
+def test_what_kubeflows_pages_show_is_made_of_what_the_component_wrote(launcher):
+    kinds = {"page": "HTML", "metrics": "Metrics", "confusion_matrix": "ClassificationMetrics"}
+    shown = {
+        key: {"artifacts": [{"uri": f"minio://b/{key}", "type": {"schemaTitle": f"system.{kind}"}}]}
+        for key, kind in kinds.items()
+    }
+    executor_input = {
+        "inputs": {},
+        "outputs": {
+            "artifacts": {"report": output("minio://b/report", "String"), **shown},
+            "outputFile": str(launcher / "out" / "output_metadata.json"),
+        },
+    }
+    assert entrypoint.main(arguments(f"{__name__}.Reporter", executor_input)) == 0
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+    found = {key: listed["artifacts"][0] for key, listed in reported.items()}
+    assert {key: each["uri"] for key, each in found.items()} == {
+        key: f"minio://b/{key}" for key in ("report", *kinds)
+    }
+    assert (launcher / "minio/b/page").read_text() == "<html>"
+    assert found["metrics"]["metadata"] == {"student_top1": 0.75, "blessed": 1}
+    assert found["confusion_matrix"]["metadata"]["confusionMatrix"] == {
+        "annotationSpecs": [{"displayName": "x"}, {"displayName": "y"}],
+        "rows": [{"row": [3, 1]}, {"row": [0, 2]}],
+    }
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])
