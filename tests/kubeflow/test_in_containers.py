@@ -242,7 +242,7 @@ def preempted(places, task):
     delete_pod(places, task, 0)
 
 
-@pytest.mark.parametrize(("how", "epochs"), [(killed, 30), (preempted, 31)])
+@pytest.mark.parametrize(("how", "epochs"), [(killed, 20), (preempted, 21)])
 def test_a_training_that_ends_early_goes_on_with_the_next_epoch(
     image, places, cache, tmp_path, how, epochs
 ):
