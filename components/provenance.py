@@ -14,6 +14,9 @@ from components.decision import Decision
 from components.serving_versions import PROVENANCE
 from kd_trainer.errors import ConfigError
 
+STORE_ID = "kubeflow_artifact"
+"""The property that names an artifact as Kubeflow's metadata store does, which TFX cannot."""
+
 
 class Provenance(BaseModel):
     """The document.

@@ -10,6 +10,7 @@ from tfx.utils import io_utils
 
 from components.model_report import formats
 from components.model_report.run import Run
+from components.provenance import STORE_ID
 
 NODE_WIDTH, NODE_HEIGHT = 140, 86
 _GAP, _ROW = 21, 108
@@ -58,7 +59,7 @@ class Node:
     """
 
     title: str
-    id: int
+    id: str
     facts: list[str]
     properties: dict[str, str]
     x: float
@@ -79,7 +80,7 @@ def draw(run: Run) -> Lineage:
     nodes = {
         key: Node(
             title=_TITLES.get(key, key),
-            id=run.artifacts[key].id,
+            id=_id(run.artifacts[key]),
             facts=facts[key],
             properties=_properties(run.artifacts[key]),
             x=column * (NODE_WIDTH + _GAP),
@@ -90,6 +91,10 @@ def draw(run: Run) -> Lineage:
     return Lineage(
         list(nodes.values()), [_edge(nodes[source], nodes[target]) for source, target in _EDGES]
     )
+
+
+def _id(artifact: Artifact) -> str:
+    return artifact.get_string_custom_property(STORE_ID) or str(artifact.id)
 
 
 def _facts(run: Run) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from components.provenance import STORE_ID
 from kd_trainer.errors import ConfigError, UserError
 from pipeline.cluster import views, volume
 from pipeline.cluster.local_paths import WORKDIR, to_local
@@ -83,6 +84,8 @@ def _keep_declared(
     declared = inputs_spec.get("artifacts", {})
     for key, artifact in _artifacts(executor_input.get("inputs", {})):
         artifact["type"] = declared[key]["artifactType"]
+        # TFX makes a hash of the name, which is the id in Kubeflow's metadata store.
+        artifact.setdefault("metadata", {})[STORE_ID] = artifact["name"]
     outputs = executor_input["outputs"].get("artifacts", {})
     shown = {}
     for key, artifact in list(_artifacts(executor_input["outputs"])):

@@ -22,7 +22,7 @@ from components.model_report.component import ModelReport
 from components.run_recorder.component import RunRecorder
 from components.student_gate.component import StudentGate
 from pipeline import graph
-from pipeline.cluster import names, views
+from pipeline.cluster import limits, names, views
 from pipeline.cluster.local_paths import WORKDIR
 from pipeline.cluster.plan import ClusterPlan
 from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
@@ -53,6 +53,9 @@ def document(plan: ClusterPlan | ComparisonPlan) -> str:
 
     Args:
       plan: the run, or the comparison.
+
+    Raises:
+      ConfigError: a comparison is of more networks than a task can be given.
 
     Returns:
       Two documents in YAML, the same bytes for the same plan and code: the PipelineSpec, and the
@@ -96,6 +99,7 @@ def _pipeline_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
         if settings.retries and (_trains(node) or _is_beams(node)):
             tasks[name]["retryPolicy"] = _retry_policy(settings, _trains(node))
         executors[names.executor(node.id)]["container"]["resources"] = _resources(node, settings)
+    limits.check(tasks, settings.pipeline_root)
     return spec
 
 

@@ -58,6 +58,9 @@ def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processe
     for task in {"model-report", "leaderboard"} & records.executed:
         page = places.store / records.artifact(task, "page")["uri"].removeprefix("minio://")
         assert page.read_text().startswith("<!doctype html>")
+        if task == "model-report":
+            evaluated = records.artifact("evaluator", "evaluation")["name"]
+            assert f"#{evaluated}<" in page.read_text()
         metrics = records.artifact(task, "metrics")["metadata"]
         assert metrics.keys() >= METRICS[task]
     assert (

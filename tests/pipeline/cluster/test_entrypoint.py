@@ -10,6 +10,7 @@ from tfx.utils import io_utils
 
 from components.cifar100_example_gen import reader
 from components.cifar100_example_gen.sample import SAMPLE
+from components.provenance import STORE_ID
 from pipeline.cluster import entrypoint, local_paths
 
 EXAMPLE_GEN = "components.cifar100_example_gen.executor.Executor"
@@ -132,6 +133,7 @@ class Copier(BaseExecutor):
         (copy,) = output_dict["copy"]
         assert set(output_dict) == {"copy", "nothing"}
         copy.set_string_custom_property("type", model.type_name)
+        copy.set_string_custom_property("of", model.get_string_custom_property(STORE_ID))
         io_utils.copy_dir(model.uri, copy.uri)
 
 
@@ -173,7 +175,8 @@ def test_the_executor_has_the_declared_types_and_outputs(launcher):
     assert entrypoint.main(given) == 0
     reported = json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
     assert set(reported) == {"copy", "nothing"}
-    assert reported["copy"]["artifacts"][0]["metadata"]["type"] == "Model"
+    metadata = reported["copy"]["artifacts"][0]["metadata"]
+    assert (metadata["type"], metadata["of"]) == ("Model", "17")
     assert (launcher / "minio/b/2/weights").read_text() == "weights"
     # A store keeps no empty folder, and a later task takes what is not there for gone.
     assert [path.name for path in (launcher / "minio/b/3").iterdir()] == [entrypoint.EMPTY]
