@@ -20,8 +20,8 @@ class Backend(NamedTuple):
     caches_by_claim: bool
 
 
+# The changes came with 2.15.
 BACKENDS = {
-    "2.5": Backend(False, False, False),
-    "2.14": Backend(False, False, False),
+    "2.5 and 2.14": Backend(False, False, False),
     "2.17": Backend(True, True, True),
 }
