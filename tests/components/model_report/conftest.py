@@ -103,7 +103,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
     pushed = made["pushed_model"]
     pushed.set_int_custom_property("pushed", 1)
     pushed.set_string_custom_property("pushed_version", "1795368993")
-    pushed.set_string_custom_property("pushed_destination", "/serving/quick/1795368993")
+    version = folder / "serving" / "quick" / "1795368993"
+    pushed.set_string_custom_property("pushed_destination", str(version))
     return made
 
 

@@ -119,7 +119,8 @@ def test_the_figures_are_those_of_the_artifacts(run, report):
         for value in (network.top1, network.top5, network.agreement, network.calibration_error):
             assert f" {value:.2%} " in text
         assert f" {network.parameters:,} " in text
-    assert "In service as version 1795368993 at /serving/quick/1795368993" in text
+    destination = run["pushed_model"].get_string_custom_property("pushed_destination")
+    assert f"In service as version 1795368993 at {destination}" in text
     assert "Compared with resnet8, from scratch: no other model has been pushed yet." in text
     for key in ("gate.min_accuracy", "gate.min_change", "gate.max_bytes"):
         assert text.count(key) == 1
@@ -253,7 +254,7 @@ def test_lite_models_have_a_row(run, report):
     assert re.search(r"tflite int8 resnet8, converted .*? – 91\.0 kB", text)
 
 
-def test_what_comes_from_outside_is_escaped(run, report):
+def test_what_comes_from_outside_is_escaped(run, report, tmp_path):
     evil = "<script>alert(1)</script>\"'&"
 
     def data(record):
@@ -273,7 +274,7 @@ def test_what_comes_from_outside_is_escaped(run, report):
     changed(run, "decision", ours.GateDecision.FILE_NAME, reason)
     run["student"].set_string_custom_property("method", evil)
     run["examples"].set_string_custom_property("source", evil)
-    run["pushed_model"].set_string_custom_property("pushed_destination", evil)
+    run["pushed_model"].set_string_custom_property("pushed_destination", f"{tmp_path}/{evil}")
     html = report(run).read_text()
     assert "<script" not in html
     assert html.count("&lt;script&gt;alert(1)") > 20
