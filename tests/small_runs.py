@@ -14,7 +14,12 @@ SMALL = {
 }
 
 
-def sets(settings: Mapping[str, Any], **more: Any) -> list[str]:
-    """Returns settings as words; of those by keyword `gate__min_change` is `gate.min_change`."""
+def overrides(settings: Mapping[str, Any], **more: Any) -> list[str]:
+    """Returns settings as `key=value`; `gate.min_change` is the keyword `gate__min_change`."""
     values = {**settings, **{key.replace("__", "."): value for key, value in more.items()}}
-    return [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def sets(settings: Mapping[str, Any], **more: Any) -> list[str]:
+    """Returns settings as words of the command line, by `overrides`."""
+    return [word for override in overrides(settings, **more) for word in ("--set", override)]

@@ -22,7 +22,7 @@ def argument(task: Mapping[str, Any], root: str | None) -> int:
     """
     artifacts, parameters = (task["inputs"].get(kind, {}) for kind in ("artifacts", "parameters"))
     place = len(root or "") or _ROOT
-    # The key stands there twice: in the address, too.
+    # The key stands there three times: as itself, in the address and in the artifact's name.
     given = sum(_ARTIFACT + place + 3 * len(key) for key in artifacts)
     values = [source.get("runtimeValue", {}).get("constant", "") for source in parameters.values()]
     # Quotes in a value are escaped.

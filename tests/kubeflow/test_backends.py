@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from local_kubeflow import BACKENDS, Cache, Places, Processes, run
+from small_runs import SMALL, overrides
 
 from pipeline import config
 from pipeline.cluster import plan, spec
@@ -13,14 +14,6 @@ from pipeline.cluster import plan, spec
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SMALL = [
-    "data.limit=300",
-    "teacher.network=resnet8",
-    "recipe.epochs=1",
-    "teacher.recipe={epochs: 1}",
-    "gate.min_accuracy=0",
-    "gate.min_change=-1",
-]
 COMPARED = [
     "compare.methods=[rkd, attention_transfer]",
     "compare.trials=1",
@@ -40,8 +33,10 @@ def processes():
 
 @pytest.fixture(scope="module", params=MADE)
 def compiled(request):
-    make, overrides = MADE[request.param]
-    document = spec.document(make(config.load("quick", [*SMALL, *overrides]), ["tfx-distill"]))
+    make, more = MADE[request.param]
+    document = spec.document(
+        make(config.load("quick", [*overrides(SMALL), *more]), ["tfx-distill"])
+    )
     return next(yaml.safe_load_all(document))
 
 

@@ -23,6 +23,7 @@ from local_kubeflow import (
     engines,
     run,
 )
+from small_runs import SMALL, sets
 
 from components.serving_versions import withdrawal
 from pipeline.cluster import rollback
@@ -32,15 +33,6 @@ pytestmark = [pytest.mark.containers]
 ROOT = Path(__file__).parents[2]
 PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 RUN_ROOT = f"{PIPELINE_ROOT}/quick/4f1c"
-# As in tests/test_end_to_end.py: small enough, and the gate lets all by.
-SMALL = [
-    "data.limit=300",
-    "teacher.network=resnet8",
-    "recipe.epochs=1",
-    "teacher.recipe={epochs: 1}",
-    "gate.min_accuracy=0",
-    "gate.min_change=-1",
-]
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +87,7 @@ def pushed_locally(tmp_path_factory):
 
 
 def tfx_distill(*words, settings=()):
-    sets = [f"--set={override}" for override in SMALL]
-    command = [sys.executable, "-m", "pipeline.cli", *words, *sets, *settings]
+    command = [sys.executable, "-m", "pipeline.cli", *words, *sets(SMALL), *settings]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -1,5 +1,6 @@
 """What a task's command runs in: a container, or a process of this machine."""
 
+import dataclasses
 import multiprocessing
 import subprocess
 import sys
@@ -15,29 +16,30 @@ _ENTRYPOINT = ["python", "-m", "pipeline.cluster.entrypoint"]
 _PRELOADED = ["tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor", "tfx.v1"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What an engine runs.
+
+    Args:
+      image: the container's.
+      words: of the command.
+      mounts: folders by their paths in the container.
+      folder: for the log, named `log`, and what else the engine keeps.
+      seconds: the command is killed after; None for never.
+    """
+
+    image: str
+    words: Sequence[str]
+    mounts: Mapping[str, Path]
+    folder: Path
+    seconds: float | None
+
+
 class Engine(Protocol):
     """Runs commands that see some folders of this machine under other paths."""
 
-    def run(
-        self,
-        image: str,
-        words: Sequence[str],
-        mounts: Mapping[str, Path],
-        folder: Path,
-        seconds: float,
-    ) -> int:
-        """Runs a command.
-
-        Args:
-          image: the container's.
-          words: of the command.
-          mounts: folders by their paths in the container.
-          folder: for the log, named `log`, and what else the engine keeps.
-          seconds: the command is killed after.
-
-        Returns:
-          The exit status.
-        """
+    def run(self, command: Command) -> int:
+        """Runs a command, and returns its exit status."""
 
     def kill(self, folder: Path) -> None:
         """Kills what runs with this `folder`."""
@@ -53,32 +55,25 @@ class Podman:
     def __init__(self, user: int = USER):
         self._user = f"{user}:0"
 
-    def run(
-        self,
-        image: str,
-        words: Sequence[str],
-        mounts: Mapping[str, Path],
-        folder: Path,
-        seconds: float,
-    ) -> int:
+    def run(self, command: Command) -> int:
         """Runs a container; the folders are the user's afterwards."""
         # As the launcher runs as the container's user, too.
-        subprocess.run(["chown", "--recursive", self._user, folder], check=True)
-        command = [
+        subprocess.run(["chown", "--recursive", self._user, command.folder], check=True)
+        words = [
             *("podman", "run", "--rm", "--pull=never", "--network=none", f"--user={self._user}"),
-            f"--cidfile={folder / _ID}",
+            f"--cidfile={command.folder / _ID}",
             *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
-            *(f"--volume={source}:{place}" for place, source in mounts.items()),
-            *("--entrypoint=", image, *words),
+            *(f"--volume={source}:{place}" for place, source in command.mounts.items()),
+            *("--entrypoint=", command.image, *command.words),
         ]
         with (
-            open(folder / "log", "w") as log,
-            subprocess.Popen(command, stdout=log, stderr=log) as process,
+            open(command.folder / "log", "w") as log,
+            subprocess.Popen(words, stdout=log, stderr=log) as process,
         ):
             try:
-                return process.wait(None if seconds == float("inf") else max(seconds, 0))
+                return process.wait(command.seconds)
             except subprocess.TimeoutExpired:
-                self.kill(folder)
+                self.kill(command.folder)
                 return process.wait()
 
     def kill(self, folder: Path) -> None:
@@ -101,25 +96,20 @@ class Processes:
         self._context.set_forkserver_preload(_PRELOADED)
         self._running: dict[Path, multiprocessing.process.BaseProcess] = {}
 
-    def run(
-        self,
-        image: str,
-        words: Sequence[str],
-        mounts: Mapping[str, Path],
-        folder: Path,
-        seconds: float,
-    ) -> int:
+    def run(self, command: Command) -> int:
         """Runs our entry point; whatever the image."""
-        if list(words[:3]) != _ENTRYPOINT:
-            raise SpecError(f"{image}: not the command of our image: {words[:3]}")
-        arguments = list(words[3:])
-        for place, source in {**mounts, **self._mounts}.items():
+        program, arguments = list(command.words[:3]), list(command.words[3:])
+        if program != _ENTRYPOINT:
+            raise SpecError(f"{command.image}: not the command of our image: {program}")
+        for place, source in {**command.mounts, **self._mounts}.items():
             arguments = [word.replace(f'"{place}/', f'"{source}/') for word in arguments]
-        roots = {"minio://": str(mounts["/minio"])}
-        process = self._context.Process(target=_work, args=(arguments, roots, folder / "log"))
-        self._running[folder] = process
+        roots = {"minio://": str(command.mounts["/minio"])}
+        process = self._context.Process(
+            target=_work, args=(arguments, roots, command.folder / "log")
+        )
+        self._running[command.folder] = process
         process.start()
-        process.join(None if seconds == float("inf") else max(seconds, 0))
+        process.join(command.seconds)
         if process.is_alive():
             process.kill()
             process.join()

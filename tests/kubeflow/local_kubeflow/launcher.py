@@ -5,6 +5,7 @@ nothing else of this machine.
 """
 
 import json
+import math
 import re
 import shutil
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_kubeflow.driver import LOGS, OUTPUTS
-from local_kubeflow.engines import Engine
+from local_kubeflow.engines import Command, Engine
 from local_kubeflow.errors import PodDeletedError, SpecError, TaskFailedError
 from local_kubeflow.retries import Retries, attempted
 from local_kubeflow.values import text
@@ -142,7 +143,8 @@ def _run(
         size = len(longest[0].encode())
         raise TaskFailedError(f"{name}: argument list too long: a word of {size} bytes")
     image = replaced(container["image"], executor_input)
-    status = engine.run(image, words, mounts, folder, seconds)
+    limit = None if math.isinf(seconds) else max(seconds, 0)
+    status = engine.run(Command(image, words, mounts, folder, limit))
     if (folder / _DELETED).exists():
         raise PodDeletedError(f"{name}: pod deleted")
     if status:
