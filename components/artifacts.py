@@ -68,6 +68,13 @@ class ReportPage(Artifact):
     CONFUSION_NAME = "confusion.json"
 
 
+class Trials(Artifact):
+    """`trials.json`: what was measured of the networks of one seed of a comparison."""
+
+    TYPE_NAME = "components.Trials"
+    FILE_NAME = "trials.json"
+
+
 class ComparisonTable(Artifact):
     """A comparison of methods: the table as CSV, Markdown and a page, and the curves."""
 

@@ -53,8 +53,8 @@ class _Tracer:
         blessing, student = pusher.inputs["model_blessing"], pusher.inputs["model"]
         judged = list(self._history.origins(blessing))
         _, distillation = self._producer(student)
-        if "trial" in student.properties:
-            # Of a comparison's best: a copy.
+        while "trial" in student.properties:
+            # Of a comparison's best: a copy, of a copy of the best of a seed.
             student = distillation.inputs[f"{student.properties['trial']}_model"]
             _, distillation = self._producer(student)
         return {

@@ -49,7 +49,7 @@ class BestStudent(base_component.BaseComponent):
         self,
         table: BaseChannel,
         students: Mapping[str, Mapping[str, BaseChannel]],
-        rows: Mapping[str, str],
+        rows: Mapping[str, str | None],
         code_fingerprint: str,
     ):
         """Constructs the component.
@@ -57,7 +57,8 @@ class BestStudent(base_component.BaseComponent):
         Args:
           table: `ComparisonTable`.
           students: `model`, `model_run` and `summary` of each, by a name of it.
-          rows: the row of the table that each belongs to.
+          rows: the row of the table that each belongs to; None of one that another `BestStudent`
+            has chosen by the same table.
           code_fingerprint: a hash of the code; a new one makes TFX's cache miss.
         """
         channels = {

@@ -32,7 +32,8 @@ class Executor(base_executor.BaseExecutor):
         """
         table = Path(artifact_utils.get_single_uri(input_dict["table"]))
         best = _best_row(table / ComparisonTable.CSV_NAME)
-        trials = [key for key, row in json.loads(exec_properties["rows"]).items() if row == best]
+        rows = json.loads(exec_properties["rows"])
+        trials = [key for key, row in rows.items() if row in (best, None)]
         chosen = max(trials, key=lambda key: _validated(input_dict[f"{key}_model_run"]))
         for part in PARTS:
             (given,), (made,) = input_dict[f"{chosen}_{part}"], output_dict[part]

@@ -7,7 +7,7 @@ from typing import Any
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact
 
-from components.artifacts import ComparisonTable
+from components.artifacts import ComparisonTable, Trials
 from components.leaderboard import curves, page
 from components.leaderboard.table import Leaderboard, comma_separated, markdown
 from components.leaderboard.trials import Trial, rows
@@ -16,7 +16,7 @@ Artifacts = dict[str, list[Artifact]]
 
 
 class Executor(base_executor.BaseExecutor):
-    """Reads what each network's Evaluator and training wrote, and writes the table."""
+    """Reads what was measured of each network, and writes the table."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -24,15 +24,11 @@ class Executor(base_executor.BaseExecutor):
         """Writes `leaderboard.csv`, `leaderboard.md`, `leaderboard.html` and `curves.svg`.
 
         Args:
-          input_dict: `<trial>_evaluation` and, unless it was trained elsewhere,
-            `<trial>_model_run` of each.
+          input_dict: `trials_<number>` of each seed.
           output_dict: `table`.
-          exec_properties: as `Leaderboard` takes them, `trials` as JSON.
+          exec_properties: as `Leaderboard` takes them.
         """
-        found = [
-            _trial(key, described, input_dict)
-            for key, described in json.loads(exec_properties["trials"]).items()
-        ]
+        found = [trial for (artifact,) in input_dict.values() for trial in _trials(artifact)]
         board = Leaderboard(rows(found), exec_properties["published_source"])
         (table,) = output_dict["table"]
         folder = Path(table.uri)
@@ -53,21 +49,6 @@ class Executor(base_executor.BaseExecutor):
             table.set_float_custom_property("best_gain", best.gain.mean)
 
 
-def _trial(key: str, described: dict[str, Any], input_dict: Artifacts) -> Trial:
-    # TFMA is loaded where it is needed: the component's definition is not.
-    from components import evaluation
-    from components.student_gate.rules import TOP1
-
-    (measured,) = input_dict[f"{key}_evaluation"]
-    history = []
-    if run := input_dict.get(f"{key}_model_run"):
-        history = json.loads((Path(run[0].uri) / "history.json").read_text())
-    validated = [row["val_accuracy"] for row in history if "val_accuracy" in row]
-    return Trial(
-        **described,
-        accuracy=evaluation.metrics(measured.uri, "candidate")[()][TOP1],
-        last=validated[-1] if validated else None,
-        best=max(validated, default=None),
-        curve=tuple(row.get("val_accuracy", row.get("accuracy")) for row in history),
-        seconds=sum(row["seconds"] for row in history),
-    )
+def _trials(artifact: Artifact) -> list[Trial]:
+    listed = json.loads((Path(artifact.uri) / Trials.FILE_NAME).read_text())
+    return [Trial(**{**trial, "curve": tuple(trial["curve"])}) for trial in listed]

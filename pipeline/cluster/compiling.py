@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from kd_trainer.errors import ConfigError
 from pipeline import config as run_config
 from pipeline import loading
-from pipeline.cluster import compiled
+from pipeline.cluster import compiled, limits
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,7 +90,10 @@ def _compile(config: run_config.RunConfig, options: argparse.Namespace) -> str:
                 "Kubeflow's compiler is not installed. Install it with the extra: "
                 "pip install 'tfx-distill[kubeflow]' (in a checkout: uv sync --extra kubeflow)."
             ) from error
-        return spec.document(planned)
+        document = spec.document(planned)
+    if note := limits.check_workflow(document):
+        print(f"tfx-distill: {note}", file=sys.stderr)
+    return document
 
 
 def _command(options: argparse.Namespace) -> list[str]:

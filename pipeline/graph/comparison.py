@@ -11,8 +11,9 @@ from tfx.types import BaseChannel
 from components.best_student.component import BestStudent
 from components.classroom_trainer.component import ClassroomTrainer
 from components.gate_evaluator.component import GateEvaluator
-from components.leaderboard.component import Leaderboard, Measured
+from components.leaderboard.component import Leaderboard
 from components.leaderboard.trials import BASELINE, TEACHER
+from components.trial_collector.component import Measured, TrialCollector
 from kd_trainer import methods, networks
 from pipeline import fingerprint, published
 from pipeline.comparison import ComparisonPlan
@@ -34,9 +35,10 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
     data = data_nodes(plan.run)
     teacher = teacher_node(plan.run, data)
     nodes: list[BaseNode] = [*(node for node in data if node is not None), teacher]
-    measured: dict[str, Measured] = {}
     outputs: dict[str, Outputs] = {}
+    collected: list[BaseChannel] = []
     for trial in range(plan.settings.trials):
+        measured: dict[str, Measured] = {}
         for key, described, trained in _trial(plan, data, teacher, trial, nodes):
             evaluator = _evaluator(plan, data, key, trained["model"])
             nodes.append(evaluator)
@@ -46,9 +48,15 @@ def create_comparison(plan: ComparisonPlan) -> Pipeline:
                 evaluation=evaluator.outputs["evaluation"],
                 model_run=trained.get("model_run"),
             )
+        collector = TrialCollector(
+            networks=measured,
+            code_fingerprint=fingerprint.code("components.trial_collector.executor"),
+        ).with_id(f"TrialCollector.{trial}")
+        nodes.append(collector)
+        collected.append(collector.outputs["trials"])
     figures = published.figures(plan.run)
     board = Leaderboard(
-        networks=measured,
+        trials=collected,
         published_source=figures.source if figures else "",
         code_fingerprint=fingerprint.code("components.leaderboard.executor"),
     )
@@ -127,19 +135,32 @@ def _into_service(
     board: Leaderboard,
     outputs: Mapping[str, Outputs],
 ) -> list[BaseNode]:
-    """Returns what sends the best student through the gate of a run."""
-    rows = {f"{row}_{trial}": row for row in plan.rows for trial in range(plan.settings.trials)}
-    best = BestStudent(
-        table=board.outputs["table"],
-        students={key: outputs[key] for key in rows},
-        rows=rows,
-        code_fingerprint=fingerprint.code("components.best_student.executor"),
-    )
+    """Returns what sends the best student through the gate of a run.
+
+    The best method's student of each seed is chosen first, for the reason that `TrialCollector`
+    names.
+    """
+
+    def best_of(students: Mapping[str, Outputs], rows: Mapping[str, str | None]) -> BestStudent:
+        return BestStudent(
+            table=board.outputs["table"],
+            students=students,
+            rows=rows,
+            code_fingerprint=fingerprint.code("components.best_student.executor"),
+        )
+
+    of_seeds = []
+    for trial in range(plan.settings.trials):
+        rows = {f"{row}_{trial}": row for row in plan.rows}
+        of_seed = best_of({key: outputs[key] for key in rows}, rows)
+        of_seeds.append(of_seed.with_id(f"BestStudent.{trial}"))
+    chosen = {f"seed_{number}": node.outputs for number, node in enumerate(of_seeds)}
+    best = best_of(chosen, dict.fromkeys(chosen))
     baseline = outputs[f"{BASELINE}_0"]
     trained = Trained(teacher.outputs, baseline, best.outputs)
     judging = judging_nodes(plan.run, data, trained)
     service = service_nodes(plan.run, data, trained, judging)
-    return [best, *(node for node in (*judging, *service) if node is not None)]
+    return [*of_seeds, best, *(node for node in (*judging, *service) if node is not None)]
 
 
 def _described(row: str, label: str, seed: int, original: float | None) -> dict[str, Any]:

@@ -35,9 +35,15 @@ def leaderboard(plan):
     from pipeline.graph.comparison import create_comparison
 
     nodes = {node.id: node for node in create_comparison(plan).components}
-    properties = nodes["Leaderboard"].exec_properties
-    trials = json.loads(properties["trials"]).values()
-    return {trial["row"]: trial["published"] for trial in trials}, properties["published_source"]
+    collectors = [node for name, node in nodes.items() if name.startswith("TrialCollector.")]
+    assert len(collectors) == plan.settings.trials
+    trials = [
+        trial
+        for node in collectors
+        for trial in json.loads(node.exec_properties["networks"]).values()
+    ]
+    source = nodes["Leaderboard"].exec_properties["published_source"]
+    return {trial["row"]: trial["published"] for trial in trials}, source
 
 
 def test_the_leaderboard_has_the_figures_of_the_rows(checked):

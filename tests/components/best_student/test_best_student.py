@@ -27,7 +27,12 @@ def artifact(kind: type, folder: Path, files: dict[str, str]) -> Any:
     return made
 
 
-def chosen(folder: Path, table: list[str], validated: dict[str, float | None]) -> dict[str, Any]:
+def chosen(
+    folder: Path,
+    table: list[str],
+    validated: dict[str, float | None],
+    rows: dict[str, str | None],
+) -> dict[str, Any]:
     """Runs the component's executor on a table's rows and each trial's accuracy on `eval`."""
     lines = "\n".join(["row,accuracy", *(f"{row},0.5" for row in table)])
     given = {"table": [artifact(ComparisonTable, folder / "t", {"leaderboard.csv": lines})]}
@@ -37,13 +42,13 @@ def chosen(folder: Path, table: list[str], validated: dict[str, float | None]) -
         for part, kind in KINDS.items():
             given[f"{key}_{part}"] = [artifact(kind, folder / key / part, files)]
         (model,) = given[f"{key}_model"]
-        model.set_string_custom_property("method", f"{ROWS[key]} (crd)")
+        model.set_string_custom_property("method", f"{rows[key] or 'chosen'} (crd)")
         model.set_float_custom_property("test_top1", 0.25)
     made = {part: kind() for part, kind in KINDS.items()}
     for part, one in made.items():
         one.uri = str(folder / "out" / part)
     outputs = {part: [one] for part, one in made.items()}
-    Executor().Do(given, outputs, {"rows": json.dumps(ROWS), "code_fingerprint": ""})
+    Executor().Do(given, outputs, {"rows": json.dumps(rows), "code_fingerprint": ""})
     return made
 
 
@@ -58,10 +63,18 @@ def chosen(folder: Path, table: list[str], validated: dict[str, float | None]) -
 )
 def test_the_best_row_and_of_it_the_best_on_eval(table, rkd, expected, tmp_path):
     validated = dict(zip(ROWS, (*rkd, 0.7, 0.7), strict=True))
-    made = chosen(tmp_path, table, validated)
+    made = chosen(tmp_path, table, validated, ROWS)
     for part in KINDS:
         assert (tmp_path / "out" / part / "of").read_text() == expected
         assert made[part].get_string_custom_property("trial") == expected
     model = made["model"]
     assert model.get_string_custom_property("method") == f"{ROWS[expected]} (crd)"
     assert model.get_float_custom_property("test_top1") == 0.25
+
+
+def test_of_those_that_were_chosen_of_each_seed_the_best_on_eval(tmp_path):
+    validated = {"seed_0": 0.6, "seed_1": 0.7, "seed_2": 0.5}
+    made = chosen(tmp_path, ["baseline", "rkd"], validated, dict.fromkeys(validated))
+    for part in KINDS:
+        assert (tmp_path / "out" / part / "of").read_text() == "seed_1"
+        assert made[part].get_string_custom_property("trial") == "seed_1"

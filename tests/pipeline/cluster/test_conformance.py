@@ -350,7 +350,11 @@ def test_the_table_of_a_comparison_is_made_of_all(compared):
     trained = [name for name in tasks if "trainer" in name]
     measured = {name for name in tasks if name.startswith("trial-evaluator-")}
     assert len(measured) == len(trained) == 7
-    assert {*trained, *measured} == set(tasks["leaderboard"]["dependentTasks"])
-    assert "leaderboard" in tasks["best-student"]["dependentTasks"]
+    collectors = {"trial-collector-0", "trial-collector-1"}
+    assert set(tasks["leaderboard"]["dependentTasks"]) == collectors
+    collected = [task for name in collectors for task in tasks[name]["dependentTasks"]]
+    assert sorted(collected) == sorted([*trained, *measured])
+    of_seeds = {"best-student-0", "best-student-1"}
+    assert set(tasks["best-student"]["dependentTasks"]) == {"leaderboard", *of_seeds}
     given = tasks["student-gate"]["inputs"]["artifacts"]["candidate"]["taskOutputArtifact"]
     assert given["producerTask"] == "best-student"

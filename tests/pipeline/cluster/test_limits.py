@@ -71,7 +71,7 @@ def executor_input(task):
 
 
 def test_no_task_is_given_more_than_is_reckoned_with():
-    spec, _ = yaml.safe_load_all(comparison("compare.trials=2", "compare.push_best=true"))
+    spec, _ = yaml.safe_load_all(comparison("compare.trials=1", "compare.push_best=true"))
     for name, task in spec["root"]["dag"]["tasks"].items():
         size = len(json.dumps(executor_input(task)))
         reckoned = limits.argument(task, None)
@@ -81,6 +81,18 @@ def test_no_task_is_given_more_than_is_reckoned_with():
             assert size > 0.85 * reckoned, name
 
 
-def test_a_comparison_that_no_leaderboard_could_be_made_of_is_refused():
-    with pytest.raises(ConfigError, match=r"'leaderboard'.*artifacts.*KiB.*compare.trials"):
-        comparison("compare.trials=5")
+def test_a_comparison_of_more_than_a_task_can_be_given_is_refused():
+    with pytest.raises(ConfigError, match=r"'best-student'.*artifacts.*KiB.*compare.trials"):
+        comparison("compare.methods=[rkd]", "compare.trials=70", "compare.push_best=true")
+
+
+@pytest.mark.parametrize(("kilobytes", "noted"), [(600, False), (800, True), (1500, True)])
+def test_what_argo_takes_only_if_it_is_set_up_for_it_is_said(kilobytes, noted):
+    note = limits.check_workflow("x" * kilobytes * 1000)
+    assert bool(note) is noted
+    assert not noted or "MAX_WORKFLOW_SIZE" in note
+
+
+def test_what_kubernetes_does_not_keep_is_refused():
+    with pytest.raises(ConfigError, match=r"1\.6 MiB.*above 1\.5 MiB.*compare.methods"):
+        limits.check_workflow("x" * 1_650_000)
