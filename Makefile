@@ -2,8 +2,9 @@
 # tests are is in CONTRIBUTING.md. make image: build the cluster's image.
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: setup run check test test-all test-rest test-tools lint format image kubeflow-test \
-  container-tools sbom audit clean no-coverage
+.PHONY: setup run check test test-all test-rest test-tools lint format image test-image \
+  kubeflow-test kubeflow-backend-test backend-commands cluster-check container-tools sbom audit \
+  clean no-coverage
 
 # Which Python, and with it which TFX: `make run PYTHON=3.11` has the newest.
 PYTHON ?= 3.10
@@ -111,14 +112,41 @@ image:
 TEST_BASE := localhost/python:3.10-slim
 TEST_IMAGE := localhost/tfx-distill:test
 
-kubeflow-test: export CONTAINERS_CONF := $(CURDIR)/tests/kubeflow/image/containers.conf
-kubeflow-test: export TFX_DISTILL_IMAGE := $(TEST_IMAGE)
-kubeflow-test: export UV := $(UV)
-kubeflow-test: setup container-tools
+kubeflow-test kubeflow-backend-test: export TFX_DISTILL_IMAGE := $(TEST_IMAGE)
+kubeflow-test kubeflow-backend-test: export UV := $(abspath $(UV))
+test-image kubeflow-test kubeflow-backend-test: \
+  export CONTAINERS_CONF := $(CURDIR)/tests/kubeflow/image/containers.conf
+
+test-image: setup container-tools
 	tests/kubeflow/image/base.sh $(TEST_BASE)
 	$(MAKE) image PODMAN=podman BASE=$(TEST_BASE) IMAGE=$(TEST_IMAGE) \
 	  BUILD_OPTIONS="--pull=never --network=host"
+
+kubeflow-test: test-image
 	.venv/bin/pytest tests/kubeflow -m containers
+
+# The same by Kubeflow's own compiler, driver and launcher, which Go builds of their sources;
+# RECORD=--record keeps what they give to tasks.
+BACKEND := tests/kubeflow/backend
+COMMANDS := $(CURDIR)/.tools/kubeflow
+
+kubeflow-backend-test:
+	@if command -v go >/dev/null; then $(MAKE) backend-commands test-image && \
+	  TFX_DISTILL_BACKEND=$(COMMANDS) .venv/bin/pytest tests/kubeflow/test_on_backend.py \
+	    -m containers $(RECORD); \
+	else echo "make kubeflow-backend-test is skipped: it needs Go, https://go.dev"; fi
+
+backend-commands:
+	mkdir -p $(COMMANDS)
+	cd $(BACKEND) && CGO_ENABLED=0 go build -o $(COMMANDS)/ tool ./workflow
+
+# Runs the preset quick on a cluster of yours: IMAGE, RELEASE of Kubeflow Pipelines, NAMESPACE.
+NAMESPACE ?= kubeflow
+cluster-check: setup
+	@[ -n "$(RELEASE)" ] || { echo "make cluster-check needs RELEASE=, such as 2.14.0, of Kubeflow" \
+	  "Pipelines, and IMAGE=, as the cluster pulls it" >&2; exit 1; }
+	.venv/bin/python tests/kubeflow/cluster_check.py --image $(IMAGE) --release $(RELEASE) \
+	  --namespace $(NAMESPACE) $(addprefix --set=,$(SET))
 
 container-tools:
 	@missing=(); \

@@ -74,6 +74,11 @@ def pytest_addoption(parser):
         metavar="K/N",
         help="run the K-th of N parts of the slow tests, from 0; a file's tests stay together",
     )
+    parser.addoption(
+        "--record",
+        action="store_true",
+        help="keep what make kubeflow-backend-test sees Kubeflow give to tasks",
+    )
 
 
 def pytest_configure(config):

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import recordings
 import yaml
-from local_kubeflow import BACKENDS, Cache, Places, Processes, run
+from local_kubeflow import BACKENDS, Cache, Places, Processes, of_release, run
 from small_runs import SMALL, overrides
 
 from pipeline import config
@@ -26,6 +27,25 @@ METRICS = {
 }
 
 
+class Listened:
+    """An engine, and what the tasks that it ran were given.
+
+    Attributes:
+      given: their ExecutorInputs, by task.
+    """
+
+    def __init__(self, engine):
+        self._engine, self.given = engine, {}
+
+    def run(self, command):
+        word = command.words.index("--json_serialized_invocation_args") + 1
+        self.given[command.folder.parent.name] = json.loads(command.words[word])
+        return self._engine.run(command)
+
+    def kill(self, folder):
+        self._engine.kill(folder)
+
+
 @pytest.fixture(scope="module")
 def processes():
     return Processes({"/app": ROOT})
@@ -43,7 +63,8 @@ def compiled(request):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processes, tmp_path):
     folders = [tmp_path / name for name in ("store", "volume", "scratch")]
-    places = Places(*folders, processes)
+    engine = Listened(processes)
+    places = Places(*folders, engine)
     places.volume.mkdir()
     records = run(compiled, places, "minio://bucket/run", {}, Cache(), BACKENDS[backend], ["claim"])
     assert records.executed == set(compiled["root"]["dag"]["tasks"])
@@ -64,3 +85,9 @@ def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processe
     )
     [version] = (places.volume / "serving").glob("*/[0-9]*")
     assert (version / "saved_model.pb").is_file()
+    if "leaderboard" not in records.executed:
+        given = {task: recordings.shape(value) for task, value in engine.given.items()}
+        for file in recordings.FOLDER.glob("*.json"):
+            recorded = recordings.read(file)
+            if of_release(recorded.release) == BACKENDS[backend]:
+                assert given == recorded.shapes, file.name

@@ -11,7 +11,7 @@ Not simulated: resources and the platform specification. A pipeline's specificat
 is not known here is refused.
 """
 
-from local_kubeflow.backend import BACKENDS
+from local_kubeflow.backend import BACKENDS, of_release
 from local_kubeflow.cache import Cache
 from local_kubeflow.engines import Podman, Processes
 from local_kubeflow.errors import PodDeletedError, SpecError, TaskFailedError
@@ -28,5 +28,6 @@ __all__ = [
     "SpecError",
     "TaskFailedError",
     "delete_pod",
+    "of_release",
     "run",
 ]

@@ -25,3 +25,9 @@ BACKENDS = {
     "2.5 and 2.14": Backend(False, False, False),
     "2.17": Backend(True, True, True),
 }
+
+
+def of_release(release: str) -> Backend:
+    """Returns what a release does, such as `2.14.0`."""
+    major, minor = map(int, release.split(".")[:2])
+    return BACKENDS["2.17" if (major, minor) >= (2, 15) else "2.5 and 2.14"]

@@ -162,13 +162,24 @@ def replaced(word: str, executor_input: Spec) -> str:
 
     def value(found: re.Match) -> str:
         if not found[1]:
-            return json.dumps(executor_input)
+            return json.dumps(_without_empty(executor_input))
         parameter = re.fullmatch(r"\.inputs\.parameters\['(.+)'\]", found[1])
         if parameter is None or parameter[1] not in values:
             raise SpecError(f"a placeholder is not known: {found[0]}")
         return text(values[parameter[1]])
 
     return re.sub(r"\{\{\$(.*?)\}\}", value, word)
+
+
+def _without_empty(message: Any) -> Any:
+    """Returns a message as protojson writes it, which leaves empty maps out."""
+    match message:
+        case dict():
+            fields = {key: _without_empty(value) for key, value in message.items()}
+            return {key: value for key, value in fields.items() if value != {}}
+        case list():
+            return [_without_empty(item) for item in message]
+    return message
 
 
 def _single(lists: Spec) -> Spec:
