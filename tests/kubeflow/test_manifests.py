@@ -17,6 +17,7 @@ from pipeline.cluster.settings import KubeflowConfig
 pytestmark = pytest.mark.light
 
 FOLDER = Path(__file__).parents[2] / "kubeflow"
+# Folders of kinds that Kubernetes brings; of the others, tests/kubeflow/serving.
 KUSTOMIZATIONS = [path.parent for path in FOLDER.glob("*/kustomization.yaml")]
 MANIFESTS = [
     path
@@ -47,6 +48,18 @@ def test_kubectl_puts_every_manifest_of_a_folder_together(folder):
         [KUBECTL, "kustomize", folder], check=True, capture_output=True, text=True
     )
     together = {each["kind"]: each for each in yaml.safe_load_all(built.stdout)}
+    for each in together.values():
+        kubernetes_validate.validate(each, KUBERNETES, strict=True)
+    # Its name ends with a hash of what is in it, so that a change of it replaces the pods.
+    if generated := together.pop("ConfigMap", None):
+        name = generated["metadata"]["name"]
+        (volume,) = (
+            volume["configMap"]
+            for volume in together["Deployment"]["spec"]["template"]["spec"]["volumes"]
+            if "configMap" in volume
+        )
+        assert volume["name"] == name
+        volume["name"] = name.rsplit("-", 1)[0]
     alone = [read(path) for path in MANIFESTS if path.parent == folder]
     assert together == {each["kind"]: each for each in alone}
     assert len(together) == len(alone)
@@ -58,9 +71,10 @@ def test_the_volume_is_the_one_that_tasks_and_server_mount():
     assert "ReadWriteMany" in claim["spec"]["accessModes"]
     deployment = read(FOLDER / "serving" / "deployment.yaml")["spec"]["template"]
     for pod in (read(FOLDER / "volume" / "loader.yaml"), deployment):
-        (volume,), (container,) = pod["spec"]["volumes"], pod["spec"]["containers"]
+        volume, (container,) = pod["spec"]["volumes"][0], pod["spec"]["containers"]
         assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-        assert [mount["mountPath"] for mount in container["volumeMounts"]] == [str(WORKDIR)]
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert mounted[volume["name"]] == str(WORKDIR)
 
 
 def loader():

@@ -54,7 +54,11 @@ class Model:
                 raise RefusedError(f"{key} is {inputs[key].shape} {inputs[key].dtype}")
         response = predict_pb2.PredictResponse()
         response.model_spec.CopyFrom(request.model_spec)
-        for key, value in self.signatures[name](**inputs).items():
+        try:
+            outputs = self.signatures[name](**inputs)
+        except tf.errors.InvalidArgumentError as error:  # of the graph, such as a damaged file
+            raise RefusedError(error.message) from None
+        for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value.numpy(), value.dtype))
         return response
 

@@ -18,6 +18,8 @@ from kd_trainer.networks import build
 
 README = Path(__file__).parents[3] / "kubeflow" / "serving" / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+DOORS = {"rest": BLOCKS[:3], "grpc": BLOCKS[3:]}
+SIGNATURES = ("encoded_images", "images", "serving_default")
 
 
 @pytest.fixture(scope="module")
@@ -52,37 +54,46 @@ def asked(block: str, ports: Ports) -> str:
     return block
 
 
-def test_there_is_a_block_for_each_door() -> None:
-    assert len(BLOCKS) == 2
-    assert "localhost:8501" in BLOCKS[0]
-    assert "localhost:8500" in BLOCKS[1]
+def test_each_door_has_a_block_for_each_signature() -> None:
+    assert len(BLOCKS) == 6
+    for (first, *_), port in zip(DOORS.values(), ("localhost:8501", "localhost:8500"), strict=True):
+        assert port in first
+    for blocks in DOORS.values():
+        for block, signature in zip(blocks, SIGNATURES, strict=True):
+            assert f'predict("{signature}", ' in block
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["rest", "grpc"])
+@pytest.mark.parametrize("door", DOORS)
 def test_the_readme_is_answered_as_the_network_answers(
-    block, network, ports, image, tmp_path, monkeypatch, capsys
+    door, network, ports, image, tmp_path, monkeypatch, capsys
 ) -> None:
     jpeg = tf.io.encode_jpeg(image, quality=95).numpy()
     (tmp_path / "photo.jpg").write_bytes(jpeg)
     monkeypatch.chdir(tmp_path)
-    exec(compile(asked(block, ports), "README.md", "exec"), {})
-    class_name, probability = capsys.readouterr().out.split()
-    logits = network(tf.io.decode_jpeg(jpeg)[None], training=False)
-    probabilities = tf.nn.softmax(logits)[0].numpy()
-    assert class_name == FINE_LABELS[probabilities.argmax()]
-    assert float(probability) == pytest.approx(probabilities.max(), rel=1e-4)
+    orange = np.full((32, 32, 3), [255, 165, 0], np.uint8)
+    names = {}  # the later blocks go on from the first
+    for block, shown in zip(DOORS[door], (tf.io.decode_jpeg(jpeg), orange, orange), strict=True):
+        exec(compile(asked(block, ports), "README.md", "exec"), names)
+        class_name, probability = capsys.readouterr().out.split()
+        probabilities = tf.nn.softmax(network(shown[None], training=False))[0].numpy()
+        assert class_name == FINE_LABELS[probabilities.argmax()]
+        assert float(probability) == pytest.approx(probabilities.max(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("there", "instead"),
     [
-        ('"encoded_images"', '"encoded"'),
-        ('"encoded_images"', '"images"'),
+        ('predict("encoded_images"', 'predict("encoded"'),
+        ('predict("encoded_images"', 'predict("images"'),
         ("quick", "slow"),
         ('"b64"', '"base64"'),
         ('"instances"', '"instance"'),
-        ('inputs["encoded_images"]', 'inputs["images"]'),
+        ('"encoded_images", [', '"images", ['),
         ("[file.read()]", "file.read()"),
+        ("* 32] * 32", "* 32] * 31"),
+        ("255, 165, 0], np.uint8", "255, 165, 0], np.int64"),
+        ('"examples", ', '"images", '),
+        ("* 32 * 32)", "* 32 * 31)"),
     ],
 )
 def test_a_call_that_does_not_fit_the_model_is_refused(
@@ -91,11 +102,13 @@ def test_a_call_that_does_not_fit_the_model_is_refused(
     """Or the test above could not fail."""
     (tmp_path / "photo.jpg").write_bytes(tf.io.encode_jpeg(image).numpy())
     monkeypatch.chdir(tmp_path)
-    blocks = [block for block in BLOCKS if there in block]
-    assert blocks
-    for block in blocks:
+    assert there in "".join(BLOCKS)
+    for blocks in DOORS.values():
+        text = "\n".join(asked(block, ports) for block in blocks)
+        if there not in text:
+            continue
         with pytest.raises(Exception, match=r"400|INVALID_ARGUMENT"):
-            exec(compile(asked(block.replace(there, instead), ports), "README.md", "exec"), {})
+            exec(compile(text.replace(there, instead), "README.md", "exec"), {})
 
 
 def test_warm_up_requests_fit_the_model(model: Model, tmp_path: Path, network) -> None:
