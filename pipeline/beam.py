@@ -39,6 +39,35 @@ class BeamConfig(BaseModel):
         """The options as Beam's command line takes them."""
         return _arguments(self.options)
 
+    @property
+    def remote(self) -> bool:
+        """Whether the work is done outside of the machine, or the pod, that starts it."""
+        return is_remote(self.arguments)
+
+
+def is_remote(arguments: Sequence[str]) -> bool:
+    """Says whether a runner's workers are outside of the machine, or the pod, that starts it.
+
+    Args:
+      arguments: of a command line; those that are not Beam's are passed over.
+    """
+    if not any(argument.startswith("--runner=") for argument in arguments):
+        return False  # and Beam, which takes a second to import, is not needed
+    from apache_beam.options.pipeline_options import (
+        PipelineOptions,
+        PortableOptions,
+        StandardOptions,
+    )
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+    from apache_beam.runners.portability.portable_runner import PortableRunner
+    from apache_beam.runners.runner import create_runner
+
+    options = PipelineOptions(list(arguments))
+    runner = create_runner(options.view_as(StandardOptions).runner)
+    if isinstance(runner, PortableRunner):
+        return options.view_as(PortableOptions).environment_type != "LOOPBACK"
+    return PipelineOptionsValidator(options, runner).is_service_runner()
+
 
 def check(options: Sequence[str]) -> None:
     """Holds options against what Beam knows of them and of the runner that they name.

@@ -6,7 +6,8 @@
 
 Kubeflow gives an ExecutorInput that TFX cannot read: its input artifacts have no type, and some of
 its outputs are Kubeflow's own. The executor gets the types and outputs that its component declares,
-and local paths; what it reports of its outputs names the object store again.
+and local paths; what it reports of its outputs names the object store again. Where Beam's workers
+are outside of the pod, its executors get the addresses as they are.
 """
 
 import json
@@ -19,9 +20,11 @@ from typing import Any
 
 from components.provenance import STORE_ID
 from kd_trainer.errors import ConfigError, UserError
+from pipeline import beam
 from pipeline.cluster import views, volume
-from pipeline.cluster.local_paths import WORKDIR, to_local
+from pipeline.cluster.local_paths import WORKDIR, check_shared, to_local
 
+_EXECUTOR = "--executor_class_path"
 _INPUT = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 _LOGS = "executor-logs"
@@ -48,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         shown = _keep_declared(executor_input, inputs_spec)
         addresses = _localise(executor_input, shown)
         _check_inputs(executor_input, addresses)
+        if beam.is_remote(arguments) and _is_beams(arguments):
+            addresses = _share(executor_input, addresses)
         arguments[place] = json.dumps(executor_input)
         _run(arguments)
     except UserError as error:
@@ -56,6 +61,14 @@ def main(arguments: Sequence[str]) -> int:
     _mark_empty(executor_input)
     _report(Path(executor_input["outputs"]["outputFile"]), addresses, shown)
     return 0
+
+
+def _is_beams(arguments: list[str]) -> bool:
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.utils import import_utils
+
+    path = arguments[arguments.index(_EXECUTOR) + 1]
+    return issubclass(import_utils.import_class_by_path(path), BaseBeamExecutor)
 
 
 def _run(arguments: list[str]) -> None:
@@ -100,13 +113,24 @@ def _localise(
     executor_input: dict[str, Any], shown: Mapping[str, dict[str, Any]]
 ) -> dict[str, str]:
     """Puts local paths in the place of addresses, and returns which stands for which."""
-    parts = [_artifacts(executor_input.get(direction, {})) for direction in ("inputs", "outputs")]
     addresses = {}
-    for _, artifact in chain(*parts, shown.items()):
+    for _, artifact in chain(_both(executor_input), shown.items()):
         uri = artifact["uri"]
         artifact["uri"] = to_local(uri)
         addresses[artifact["uri"]] = uri
     return addresses
+
+
+def _share(executor_input: dict[str, Any], addresses: Mapping[str, str]) -> dict[str, str]:
+    """Puts the addresses back, for workers that do not see this pod's local paths.
+
+    The launcher passes over a local path where nothing is (`uploadOutputArtifacts` in
+    `backend/src/v2/component/launcher_v2.go`).
+    """
+    for _, artifact in _both(executor_input):
+        artifact["uri"] = addresses[artifact["uri"]]
+        check_shared(artifact["uri"])
+    return {**addresses, **{uri: uri for uri in addresses.values()}}
 
 
 def _check_inputs(executor_input: Mapping[str, Any], addresses: Mapping[str, str]) -> None:
@@ -123,11 +147,13 @@ def _check_inputs(executor_input: Mapping[str, Any], addresses: Mapping[str, str
 
 
 def _mark_empty(executor_input: Mapping[str, Any]) -> None:
+    from tfx.dsl.io import fileio
+    from tfx.utils import io_utils
+
     for _, artifact in _artifacts(executor_input["outputs"]):
-        path = Path(artifact["uri"])
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-            path.mkdir(parents=True, exist_ok=True)
-            (path / EMPTY).touch()
+        uri = artifact["uri"]
+        if not fileio.exists(uri) or (fileio.isdir(uri) and not fileio.listdir(uri)):
+            io_utils.write_string_file(f"{uri}/{EMPTY}", "")
 
 
 def _report(
@@ -142,6 +168,13 @@ def _report(
     for _, artifact in _artifacts(output):
         artifact["uri"] = addresses[artifact["uri"]]
     output_file.write_text(json.dumps(output))
+
+
+def _both(executor_input: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Returns the artifacts that come in and go out."""
+    return chain(
+        _artifacts(executor_input.get("inputs", {})), _artifacts(executor_input["outputs"])
+    )
 
 
 def _artifacts(part: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

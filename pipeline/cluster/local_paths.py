@@ -13,6 +13,8 @@ from kd_trainer.errors import ConfigError
 WORKDIR = Path("/work")
 """Where the volume is mounted in every container: pushed versions, checkpoints, data."""
 
+_OPENED_ANYWHERE = ("gs://", "/")
+
 ROOTS = {"gs://": "/gcs", "minio://": "/minio", "s3://": "/s3"}
 
 
@@ -40,3 +42,23 @@ def to_local(uri: str) -> str:
         f"The artifact's address is {uri!r}. Expected one that begins with "
         f"{', '.join(ROOTS)} or /: set the pipeline root to such a one."
     )
+
+
+def check_shared(uri: str) -> None:
+    """Checks that Beam's workers outside of the task's pod can open a store.
+
+    Beam and TensorFlow open `gs://` by themselves; a path is the volume's.
+
+    Args:
+      uri: of an artifact, or the pipeline root.
+
+    Raises:
+      ConfigError: they cannot.
+    """
+    if not uri.startswith(_OPENED_ANYWHERE):
+        raise ConfigError(
+            f"Found artifacts at {uri} and, in beam.options, a runner whose workers are outside "
+            "of the task's pod: they see no copy that Kubeflow's launcher puts there, and open "
+            "gs:// alone. Expected a pipeline root that begins with gs://, or workers in the pod: "
+            "environment_type=LOOPBACK, or DirectRunner."
+        )

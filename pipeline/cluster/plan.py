@@ -12,7 +12,7 @@ from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer import methods
 from kd_trainer.errors import ConfigError
 from pipeline import comparison, run_record
-from pipeline.cluster.local_paths import WORKDIR
+from pipeline.cluster.local_paths import WORKDIR, check_shared
 from pipeline.comparison import ComparisonPlan
 from pipeline.config import RunConfig
 from pipeline.plan import Plan, check_batches, check_networks
@@ -156,6 +156,8 @@ def _check_places(config: RunConfig) -> None:
             f"there, such as --set data.path={WORKDIR}/data/cifar100.tar.gz; --set "
             "data.sample=true takes the ten classes that the image holds."
         )
+    if config.kubeflow.pipeline_root is not None and config.beam.remote:
+        check_shared(config.kubeflow.pipeline_root)
     for key, path in {
         "data.path": config.data.path,
         "data.schema_path": config.data.schema_path,

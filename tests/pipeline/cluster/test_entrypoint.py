@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.io import fileio, filesystem_registry
+from tfx.dsl.io.plugins.local import LocalFilesystem
 from tfx.utils import io_utils
 
 from components.cifar100_example_gen import reader
@@ -233,3 +236,89 @@ def test_an_input_that_is_gone_from_the_store_is_named(launcher, capsys, left):
     for part in ("minio://b/1", "'model'", "gone from the store", "cache_salt"):
         assert part in error
     assert not (launcher / "out").exists()
+
+
+FLINK = ["--runner=FlinkRunner", "--flink_master=jobs:8081", "--environment_type=EXTERNAL"]
+IN_THE_POD = ["--runner=FlinkRunner", "--environment_type=LOOPBACK"]
+
+
+class BeamCopier(BaseBeamExecutor):
+    """Copies its input, and says where that was."""
+
+    def Do(self, input_dict, output_dict, exec_properties):  # noqa: N802
+        (model,), (copy,) = input_dict["model"], output_dict["copy"]
+        copy.set_string_custom_property("of", model.uri)
+        copy.set_string_custom_property("at", copy.uri)
+        weights = io_utils.read_string_file(f"{model.uri}/weights")
+        io_utils.write_string_file(f"{copy.uri}/weights", weights)
+
+
+@pytest.fixture
+def bucket(launcher, monkeypatch):
+    """A store as TFX opens it: `gs://b/2` is the file or folder `bucket/b/2`."""
+
+    def there(method):
+        function = getattr(LocalFilesystem, method)
+        return staticmethod(
+            lambda uri, **more: function(uri.replace("gs://", f"{launcher}/bucket/"), **more)
+        )
+
+    methods = ["open", "exists", "isdir", "listdir", "makedirs"]
+    store = type("Store", (LocalFilesystem,), {method: there(method) for method in methods})
+    known = filesystem_registry.DEFAULT_FILESYSTEM_REGISTRY._preferred_filesystem_by_scheme
+    monkeypatch.setitem(known, "gs://", store)
+    for folder in ("bucket/b/1", "gcs/b/1"):  # the store's, and the launcher's copy
+        (launcher / folder).mkdir(parents=True)
+        (launcher / folder / "weights").write_text("weights")
+    return launcher / "bucket"
+
+
+def ran(launcher, executor, options, scheme):
+    """Runs an executor with Beam's options, and returns what is reported of its outputs."""
+    executor_input = json.dumps(copier_input(launcher)).replace("minio://", scheme)
+    given = arguments(f"{__name__}.{executor}", json.loads(executor_input), {"model": "Model"})
+    assert entrypoint.main([*given, *options]) == 0
+    return json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+
+
+def test_workers_outside_of_the_pod_are_given_the_store(launcher, bucket):
+    reported = ran(launcher, "BeamCopier", FLINK, "gs://")
+    (copy,) = reported["copy"]["artifacts"]
+    assert (copy["metadata"]["of"], copy["metadata"]["at"]) == ("gs://b/1", "gs://b/2")
+    assert copy["uri"] == "gs://b/2"
+    assert (bucket / "b/2/weights").read_text() == "weights"
+    assert fileio.listdir("gs://b/3") == [entrypoint.EMPTY]
+    # The launcher would upload what was here.
+    assert not list((launcher / "gcs/b").glob("[23]"))
+
+
+@pytest.mark.parametrize(
+    ("executor", "options"), [("Copier", FLINK), ("BeamCopier", IN_THE_POD), ("BeamCopier", [])]
+)
+def test_what_runs_in_the_pod_is_given_the_launchers_copies(launcher, bucket, executor, options):
+    reported = ran(launcher, executor, options, "gs://")
+    assert reported["copy"]["artifacts"][0]["uri"] == "gs://b/2"
+    assert (launcher / "gcs/b/2/weights").read_text() == "weights"
+    assert [path.name for path in (bucket / "b").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize("scheme", ["minio://", "s3://"])
+def test_workers_outside_of_the_pod_open_no_other_store(launcher, capsys, scheme):
+    folder = launcher / scheme.strip(":/") / "b/1"
+    folder.mkdir(parents=True)
+    (folder / "weights").touch()
+    executor_input = json.dumps(copier_input(launcher)).replace("minio://", scheme)
+    given = arguments(f"{__name__}.BeamCopier", json.loads(executor_input), {"model": "Model"})
+    assert entrypoint.main([*given, *FLINK]) == 2
+    error = capsys.readouterr().err
+    for part in (f"{scheme}b/1", "beam.options", "gs://", "environment_type=LOOPBACK"):
+        assert part in error
+    assert not (launcher / "out").exists()
+
+
+def test_an_input_of_such_workers_that_is_gone_is_named(launcher, bucket, capsys):
+    (launcher / "gcs/b/1/weights").unlink()
+    executor_input = json.dumps(copier_input(launcher)).replace("minio://", "gs://")
+    given = arguments(f"{__name__}.BeamCopier", json.loads(executor_input), {"model": "Model"})
+    assert entrypoint.main([*given, *FLINK]) == 2
+    assert "gone from the store" in capsys.readouterr().err
