@@ -13,7 +13,7 @@ from kd_trainer.labels import COARSE_LABELS, FINE_LABELS
 SPLITS = ("train", "test")
 
 # What a binary file repeats: a coarse label, a fine label, and an image's three planes.
-_RECORD_BYTES = 2 + PIXEL_BYTES
+RECORD_BYTES = 2 + PIXEL_BYTES
 _MEND = "Use the official archive, or one with its layout."
 
 
@@ -117,10 +117,27 @@ def _decode_binary(members: Members) -> dict[str, Records]:
 
 def _decode_rows(members: Members, split: str) -> Records:
     where, content = members.where(f"{split}.bin"), members.content[f"{split}.bin"]
-    if len(content) % _RECORD_BYTES:
+    if len(content) % RECORD_BYTES:
         raise DataError(
-            f"{where}: found {len(content):,} bytes, expected a multiple of {_RECORD_BYTES:,}. "
+            f"{where}: found {len(content):,} bytes, expected a multiple of {RECORD_BYTES:,}. "
             "The file may be cut short: get it again."
         )
-    rows = np.frombuffer(content, np.uint8).reshape(-1, _RECORD_BYTES)
+    return decode_rows(where, split, np.frombuffer(content, np.uint8))
+
+
+def decode_rows(where: str, split: str, content: np.ndarray) -> Records:
+    """Decodes records of the binary layout.
+
+    Args:
+        where: the source and member, for the message.
+        split: the official split, `train` or `test`.
+        content: uint8 of shape (N * RECORD_BYTES,).
+
+    Returns:
+        The records. Repeats are counted among these alone.
+
+    Raises:
+        DataError: there is no record, or a label is out of range.
+    """
+    rows = content.reshape(-1, RECORD_BYTES)
     return make_records(where, split, rows[:, 2:], rows[:, 1], rows[:, 0])

@@ -13,7 +13,8 @@ from tfx.types import Artifact, artifact_utils
 
 from components.cifar100_example_gen.checksum import archive_md5
 from components.cifar100_example_gen.output import output_splits, shards
-from components.cifar100_example_gen.reader import load
+from components.cifar100_example_gen.parts import Part, parts
+from components.cifar100_example_gen.reader import DataSummary, load
 from components.cifar100_example_gen.records import Records
 from kd_trainer.errors import DataError
 
@@ -50,15 +51,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         eval_fraction, limit = exec_properties["eval_fraction"], exec_properties.get("limit")
 
         # Here, for a worker's exception would reach the user wrapped in Beam's own.
-        found, splits = _load_splits(source, fingerprint, eval_fraction, limit)
+        found, official, splits = _load_splits(source, fingerprint, eval_fraction, limit)
         counts = {split: len(records) for split, records in splits.items()}
-        del splits
+        shared = parts(source, found.layout, official, splits, eval_fraction)
+        del official, splits
         examples.split_names = artifact_utils.encode_split_names(list(counts))
         examples_utils.set_payload_format(
             examples,
             example_gen_pb2.PayloadFormat.Value("FORMAT_TF_EXAMPLE"),
         )
-        examples.set_string_custom_property("data_fingerprint", found)
+        examples.set_string_custom_property("data_fingerprint", found.fingerprint)
         examples.set_string_custom_property("source", source)
         examples.set_string_custom_property("archive_md5", archive_md5(source))
         for split, count in counts.items():
@@ -67,28 +69,37 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         folders = {split: artifact_utils.get_split_uri([examples], split) for split in counts}
         for folder in folders.values():
             tf.io.gfile.makedirs(folder)
+        # A worker may be on another machine: it too reads only what was validated here.
         with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Source" >> beam.Create([source])
-                # A worker may be on another machine: it too reads only what was validated here.
-                | "Shards" >> beam.FlatMap(_read_shards, folders, found, eval_fraction, limit)
-                | "Spread" >> beam.Reshuffle()
-                | "Write" >> beam.Map(_write_shard)
-            )
+            if shared:
+                _ = (
+                    pipeline
+                    | "Parts" >> beam.Create(shared)
+                    | "Spread" >> beam.Reshuffle()
+                    | "Copy" >> beam.Map(_copy_part, folders)
+                )
+            else:
+                _ = (
+                    pipeline
+                    | "Source" >> beam.Create([source])
+                    | "Shards"
+                    >> beam.FlatMap(_read_shards, folders, found.fingerprint, eval_fraction, limit)
+                    | "Spread" >> beam.Reshuffle()
+                    | "Write" >> beam.Map(_write_shard)
+                )
 
 
 def _load_splits(
     source: str, fingerprint: str, eval_fraction: float, limit: int | None
-) -> tuple[str, dict[str, Records]]:
-    """Returns the fingerprint found, and the records of the splits to write."""
+) -> tuple[DataSummary, dict[str, Records], dict[str, Records]]:
+    """Returns what is found, the records of the official splits, and of those to write."""
     summary, official = load(source)
     if fingerprint and summary.fingerprint != fingerprint:
         raise DataError(
             f"{source}: the data changed: found the fingerprint {summary.fingerprint}, expected "
             f"{fingerprint}, as it was at launch. Launch the pipeline again to use the new data."
         )
-    return summary.fingerprint, output_splits(official, eval_fraction, limit)
+    return summary, official, output_splits(official, eval_fraction, limit)
 
 
 def _read_shards(
@@ -99,10 +110,15 @@ def _read_shards(
     limit: int | None,
 ) -> Iterator[_Shard]:
     """Yields the path of each file to write, and its records."""
-    _, splits = _load_splits(source, fingerprint, eval_fraction, limit)
+    _, _, splits = _load_splits(source, fingerprint, eval_fraction, limit)
     for split, folder in folders.items():
         for name, records in shards(splits[split]):
             yield posixpath.join(folder, name), records
+
+
+def _copy_part(part: Part, folders: dict[str, str]) -> None:
+    """Reads the records of one file, and writes it."""
+    _write_shard((posixpath.join(folders[part.split], part.name), part.read()))
 
 
 def _write_shard(shard: _Shard) -> None:

@@ -73,6 +73,15 @@ def read_members(source: str) -> Members:
     )
 
 
+def binary_file(source: str, split: str) -> Path:
+    """Returns the file that holds an official split, of an unpacked source of the binary layout."""
+    return _folder(Path(source), BINARY) / f"{split}.bin"
+
+
+def _folder(path: Path, layout: str) -> Path:
+    return path / layout if (path / layout).is_dir() else path
+
+
 def _wanted(layout: str) -> set[str]:
     return {f"{layout}/{name}" for name in LAYOUTS[layout]}
 
@@ -88,7 +97,7 @@ def _read_folder(path: Path) -> tuple[list[str], dict[str, bytes]]:
     """Returns the names of all files, and the content of those of a layout."""
     content, size = {}, 0
     for layout, expected in LAYOUTS.items():
-        folder = path / layout if (path / layout).is_dir() else path
+        folder = _folder(path, layout)
         for name in expected:
             if (folder / name).is_file():
                 size += (folder / name).stat().st_size

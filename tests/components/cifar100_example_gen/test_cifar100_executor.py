@@ -4,17 +4,26 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
-from cifar_archives import PYTHON, batch, python_files, write_tar
+from cifar_archives import (
+    BINARY,
+    PYTHON,
+    batch,
+    binary_files,
+    python_files,
+    write_folder,
+    write_tar,
+)
 from tfx.components.util import tfxio_utils
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.types import artifact_utils, standard_artifacts
 
+from components.cifar100_example_gen import executor
 from components.cifar100_example_gen.checksum import archive_md5
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.cifar100_example_gen.executor import Executor
-from components.cifar100_example_gen.reader import inspect, read
+from components.cifar100_example_gen.reader import inspect, load, read
 from components.cifar100_example_gen.records import is_eval
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.errors import DataError
@@ -101,6 +110,38 @@ def test_the_same_bytes_each_time_and_in_several_files(
     assert len(files[0]) == 10 + 3
     for file in files[0]:
         assert (runs[0] / file).read_bytes() == (runs[1] / file).read_bytes()
+
+
+def with_repeats(count: int) -> dict:
+    """Records of which the same image stands in several parts of the file."""
+    records = batch(count)
+    records[b"data"][[3, 4, count // 2, count - 1]] = records[b"data"][0]
+    return records
+
+
+@pytest.mark.parametrize("eval_fraction", [0, 0.3])
+@pytest.mark.parametrize("limit", [None, 17])
+def test_a_source_that_is_read_in_parts_gives_the_same_bytes(
+    eval_fraction: float, limit: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.cifar100_example_gen.output.SHARD_RECORDS", 10)
+    loaded = []
+    monkeypatch.setattr(executor, "load", lambda source: loaded.append(source) or load(source))
+    files = binary_files(with_repeats(95), batch(25, 1))
+    sources = {
+        "whole": write_tar(tmp_path / "a.tar", BINARY, files, "w"),
+        "parts": write_folder(tmp_path, BINARY, files),
+    }
+    for name, source in sources.items():
+        run(tmp_path / name, source, eval_fraction=eval_fraction, limit=limit)
+    # One is that of the check before anything is written.
+    assert [loaded.count(source) for source in sources.values()] == [2, 1]
+    whole, parts = (
+        {path.relative_to(uri): path.read_bytes() for path in uri.rglob("*-of-*")}
+        for uri in (tmp_path / "whole", tmp_path / "parts")
+    )
+    assert len(whole) > 3
+    assert parts == whole
 
 
 def test_no_eval_split_without_a_fraction(tmp_path: Path) -> None:
