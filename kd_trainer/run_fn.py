@@ -57,6 +57,8 @@ def run_fn(fn_args: FnArgs) -> None:
         checkpoint=checkpoint,
     )
     if not distribution.is_chief(recipe.distribution):
+        # TFX's Trainer fails if the folder is missing, in each of the processes.
+        Path(fn_args.serving_model_dir).mkdir(parents=True, exist_ok=True)
         return
     export(network, fn_args.serving_model_dir, class_names(classes))
     finish(checkpoint)

@@ -159,6 +159,7 @@ def make(
     splits = output.output_splits(records, config.data.eval_fraction, config.data.limit)
     counts = {name: len(split) for name, split in splits.items()}
     check_batches(config, counts["train"])
+    _check_one_machine(config)
     own = check_networks(config, [config.method, *specs], workdir, schema, splits["train"])
     return Plan(
         config=config,
@@ -289,10 +290,13 @@ def _check_processes(config: RunConfig) -> None:
             f"teacher.cache_gigabytes is {kept:g} and recipe.distribution {shared_by!r}, but "
             "outputs are kept by a training on one device. Set the one to 0 or the other to none."
         )
+
+
+def _check_one_machine(config: RunConfig) -> None:
     for key, recipe in config.recipes.items():
         if recipe.distribution == "multi_worker":
             raise ConfigError(
-                f"{key}.distribution is 'multi_worker', but a run of the pipeline trains in one "
-                "process. Expected 'mirrored', for all GPUs of the machine, or 'none'. For several "
-                "machines start kd_trainer.run_fn or DistillTrainer's executor on each."
+                f"{key}.distribution is 'multi_worker', but a run on this machine trains in one "
+                "process. Expected 'mirrored', for all GPUs of the machine, or 'none'. Several "
+                "machines train in a run on Kubeflow: tfx-distill kubeflow submit."
             )

@@ -21,12 +21,14 @@ from typing import Any
 from components.provenance import STORE_ID
 from kd_trainer.errors import ConfigError, UserError
 from pipeline import beam
-from pipeline.cluster import views, volume
+from pipeline.cluster import executor, job, views, volume
 from pipeline.cluster.local_paths import WORKDIR, check_shared, to_local
+from pipeline.cluster.settings import KubeflowConfig
+
+WORKERS = "--workers"
+"""The option of a training on several machines: the cluster's settings in JSON."""
 
 _EXECUTOR = "--executor_class_path"
-_INPUT = "--json_serialized_invocation_args"
-_INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 _LOGS = "executor-logs"
 
 EMPTY = ".empty"
@@ -43,9 +45,9 @@ def main(arguments: Sequence[str]) -> int:
       The exit status: 0, or 2 for what the user can mend. Any other error is raised.
     """
     arguments = list(arguments)
-    place = arguments.index(_INPUT) + 1
+    place = arguments.index(executor.INPUT) + 1
     executor_input = json.loads(arguments[place])
-    inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
+    inputs_spec = json.loads(arguments[arguments.index(executor.INPUTS_SPEC) + 1])
     try:
         volume.check_locks(WORKDIR)
         shown = _keep_declared(executor_input, inputs_spec)
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if beam.is_remote(arguments) and _is_beams(arguments):
             addresses = _share(executor_input, addresses)
         arguments[place] = json.dumps(executor_input)
-        _run(arguments)
+        _run(arguments, executor_input)
     except UserError as error:
         print(f"tfx-distill: {error}", file=sys.stderr)
         return 2
@@ -71,14 +73,14 @@ def _is_beams(arguments: list[str]) -> bool:
     return issubclass(import_utils.import_class_by_path(path), BaseBeamExecutor)
 
 
-def _run(arguments: list[str]) -> None:
-    # TFX is imported where it is needed: a wrong address is told at once.
-    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
-
-    # absl, in Beam's executors, parses what it finds here and refuses our arguments.
-    sys.argv = sys.argv[:1]
-    parsed = kubeflow_v2_run_executor._parse_flags(arguments)
-    kubeflow_v2_run_executor.main(parsed)
+def _run(arguments: list[str], executor_input: Mapping[str, Any]) -> None:
+    if WORKERS not in arguments:
+        executor.run(arguments)
+        return
+    place = arguments.index(WORKERS)
+    settings = KubeflowConfig.model_validate_json(arguments[place + 1])
+    own = arguments[:place] + arguments[place + 2 :]
+    job.run(own, settings, executor_input["inputs"]["parameterValues"]["image"])
 
 
 def _keep_declared(

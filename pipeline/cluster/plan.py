@@ -119,6 +119,7 @@ def make_comparison(config: RunConfig, command: Sequence[str]) -> ComparisonPlan
 def _planned(config: RunConfig, command: Sequence[str], specs: Sequence[Any]) -> dict[str, Any]:
     """Checks a run by several methods; returns the fields of its plan."""
     _check_places(config)
+    _check_shares(config)
     data = config.data
     _, records = reader.load(str(SAMPLE))
     splits = output.output_splits(records, data.eval_fraction, data.limit)
@@ -167,6 +168,18 @@ def _check_places(config: RunConfig) -> None:
             raise ConfigError(
                 f"{key} is {path!r}, expected an absolute path in the containers: below {WORKDIR} "
                 f"on the volume, or below {APP} in the image."
+            )
+
+
+def _check_shares(config: RunConfig) -> None:
+    workers, gpus = config.kubeflow.workers, config.kubeflow.gpu.count
+    replicas = workers * max(gpus, 1)
+    for key, recipe in config.recipes.items():
+        if recipe.distribution == "multi_worker" and recipe.batch_size % replicas:
+            raise ConfigError(
+                f"{key}.batch_size is {recipe.batch_size}, and {workers} workers "
+                f"(kubeflow.workers) with {gpus} GPUs each (kubeflow.gpu.count) are {replicas} "
+                f"replicas. Expected a multiple of {replicas}."
             )
 
 

@@ -58,6 +58,8 @@ class KubeflowConfig(_Section):
     resources: Resources = Field(Resources(), description="of every task that does not train")
     training: Resources = Field(Resources(cpu=4, memory=16), description="of those that train")
     gpu: Gpu = Gpu()
+    workers: int = Field(2, ge=2, description="pods of a training that is multi_worker")
+    start_timeout: int = Field(1800, ge=1, description="seconds until all of them run")
     shared_memory: str = Field("1Gi", description="/dev/shm of the tasks that train")
     timeout: int = Field(3600, ge=1, description="seconds, of a task that does not train")
     training_timeout: int = Field(86400, ge=1, description="seconds, of one that trains")

@@ -1,5 +1,6 @@
 """The pipeline as Kubeflow Pipelines 2 takes it: a PipelineSpec, and what its pods are given."""
 
+import json
 from typing import Any
 
 import yaml
@@ -22,7 +23,7 @@ from components.model_report.component import ModelReport
 from components.run_recorder.component import RunRecorder
 from components.student_gate.component import StudentGate
 from pipeline import graph
-from pipeline.cluster import limits, names, views
+from pipeline.cluster import entrypoint, limits, names, views
 from pipeline.cluster.local_paths import WORKDIR
 from pipeline.cluster.plan import ClusterPlan
 from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
@@ -98,7 +99,10 @@ def _pipeline_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
             _add_parameter(_CACHE_SALT, spec["components"][name], tasks[name])
         if settings.retries and (_trains(node) or _is_beams(node)):
             tasks[name]["retryPolicy"] = _retry_policy(settings, _trains(node))
-        executors[names.executor(node.id)]["container"]["resources"] = _resources(node, settings)
+        container = executors[names.executor(node.id)]["container"]
+        container["resources"] = _resources(node, settings)
+        if _on_several_machines(node):
+            container["args"] += [entrypoint.WORKERS, settings.model_dump_json()]
     limits.check(tasks, settings.pipeline_root)
     return spec
 
@@ -151,14 +155,16 @@ def _retry_policy(settings: KubeflowConfig, trains: bool) -> dict[str, Any]:
 
 
 def _resources(node: BaseComponent, settings: KubeflowConfig) -> dict[str, Any]:
-    asked: Resources = settings.training if _trains(node) else settings.resources
+    # The task of a training on several machines waits for the pods that have what is asked for it.
+    here = _trains(node) and not _on_several_machines(node)
+    asked: Resources = settings.training if here else settings.resources
     resources: dict[str, Any] = {
         "cpuRequest": asked.cpu,
         "cpuLimit": asked.cpu,
         "memoryRequest": asked.memory,
         "memoryLimit": asked.memory,
     }
-    if _trains(node) and settings.gpu.count:
+    if here and settings.gpu.count:
         resources["accelerator"] = {
             "type": settings.gpu.resource,
             "count": str(settings.gpu.count),  # as JSON writes an int64
@@ -168,6 +174,14 @@ def _resources(node: BaseComponent, settings: KubeflowConfig) -> dict[str, Any]:
 
 def _trains(node: BaseComponent) -> bool:
     return isinstance(node, _TRAINS)
+
+
+def _on_several_machines(node: BaseComponent) -> bool:
+    if not _trains(node):
+        return False
+    key = "custom_config" if isinstance(node, Trainer) else "config"
+    recipe = json.loads(node.exec_properties[key])["recipe"]
+    return bool(recipe["distribution"] == "multi_worker")
 
 
 def _is_beams(node: BaseComponent) -> bool:

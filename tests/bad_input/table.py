@@ -274,7 +274,7 @@ CONFIGURATION: dict[str, tuple[list[str], list[str]]] = {
     ),
     "several machines in one process": (
         ["recipe.distribution=multi_worker"],
-        ["recipe.distribution is 'multi_worker'", "one process"],
+        ["recipe.distribution is 'multi_worker'", "one process", "tfx-distill kubeflow submit"],
     ),
     "a cache of nothing": (
         ["teacher.cache_gigabytes=1", "method=fsp"],

@@ -112,3 +112,27 @@ def test_submit_compiles_by_itself(kubeflow, server, capfd):
 def test_a_compiled_file_is_not_configured_again(kubeflow, spec, capfd):
     assert kubeflow("submit", "--spec", spec, "--set", "seed=1") == 2
     assert "leave --preset, --set and --compare out" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_training_on_several_machines_waits_for_the_pods_that_have_the_gpus(tmp_path):
+    settings = ["recipe.distribution=multi_worker", "kubeflow.workers=4", "data.sample=true"]
+    assert compile_to(tmp_path, *(word for each in settings for word in ("--set", each))) == 0
+    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
+    executors = spec["deploymentSpec"]["executors"]
+    waiting = {name for name, each in executors.items() if "--workers" in str(each)}
+    assert {"exec-trainer-teacher", "exec-distill-trainer"} <= waiting
+    for name in waiting:
+        container = executors[name]["container"]
+        option, given = container["args"][-2:]
+        assert option == "--workers"
+        assert yaml.safe_load(given)["workers"] == 4
+        assert "accelerator" not in container["resources"]
+        assert container["resources"]["cpuLimit"] == 2
+
+
+@pytest.mark.slow
+def test_a_batch_that_the_workers_cannot_share(tmp_path, capsys):
+    settings = ["recipe.distribution=multi_worker", "kubeflow.workers=7", "data.sample=true"]
+    assert compile_to(tmp_path, *(word for each in settings for word in ("--set", each))) == 2
+    assert "7 workers (kubeflow.workers) with 1 GPUs each" in capsys.readouterr().err
