@@ -91,6 +91,11 @@ class Plan:
         """Whether the nodes run in one process, one after another."""
         return True
 
+    @property
+    def networks_to_find(self) -> dict[str, dict[str, Any]]:
+        """The networks of the user's own that its nodes must find elsewhere, by role."""
+        return {}
+
     def pipeline_root(self, pipeline: str) -> str:
         """Returns where a pipeline's artifacts are."""
         return str(self.workdir / "pipelines" / pipeline)

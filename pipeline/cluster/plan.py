@@ -1,7 +1,7 @@
 """A run that is planned here and runs in a cluster."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,10 +16,14 @@ from pipeline.cluster.local_paths import WORKDIR, check_shared
 from pipeline.comparison import ComparisonPlan
 from pipeline.config import RunConfig
 from pipeline.plan import Plan, check_batches, check_networks
+from pipeline.user_networks import OwnNetwork
 from schemas import CIFAR100
 
 APP = Path("/app")
 """Where our packages are in the image."""
+
+NETWORKS = WORKDIR / "networks"
+"""Where networks of the user's own are on the volume."""
 
 _ROOT = Path(__file__).parents[2]
 
@@ -60,6 +64,17 @@ class ClusterPlan(Plan):
     def on_one_machine(self) -> bool:
         """Not so: each node has a pod."""
         return False
+
+    @property
+    def networks_to_find(self) -> dict[str, dict[str, Any]]:
+        """The networks of the user's own, which lie on the volume by their files' names."""
+        found: dict[str, dict[str, Any]] = {
+            role: {"file": str(NETWORKS / own.file.name), "sha256": own.sha256, "taps": own.taps}
+            for role, own in self.own.items()
+        }
+        if "student" in found:
+            found["student"]["architecture"] = self.student
+        return found
 
     def pipeline_root(self, pipeline: str) -> str:
         """Returns an address that TFX wants; a run's own is the cluster's to give."""
@@ -125,7 +140,8 @@ def _planned(config: RunConfig, command: Sequence[str], specs: Sequence[Any]) ->
     splits = output.output_splits(records, data.eval_fraction, data.limit)
     if data.path is None:
         check_batches(config, len(splits["train"]))
-    check_networks(config, specs, WORKDIR, Path(CIFAR100), splits["train"])
+    own = check_networks(config, specs, WORKDIR, Path(CIFAR100), splits["train"])
+    _check_names(own)
     return {
         "config": config,
         "workdir": WORKDIR,
@@ -136,16 +152,11 @@ def _planned(config: RunConfig, command: Sequence[str], specs: Sequence[Any]) ->
         # Kubeflow's own.
         "metadata": metadata_store_pb2.ConnectionConfig(),
         "command": command,
+        "own": own,
     }
 
 
 def _check_places(config: RunConfig) -> None:
-    for role, section in {"teacher": config.teacher, "student": config.student}.items():
-        if section.file is not None:
-            raise ConfigError(
-                f"{role}.from is {section.file!r}: a network of your own can be used on this "
-                f"machine alone. Give {role}.network, one of the known ones."
-            )
     if config.data.download:
         raise ConfigError(
             "data.download is true, and a cluster's tasks download nothing. Put the archive on "
@@ -181,6 +192,16 @@ def _check_shares(config: RunConfig) -> None:
                 f"(kubeflow.workers) with {gpus} GPUs each (kubeflow.gpu.count) are {replicas} "
                 f"replicas. Expected a multiple of {replicas}."
             )
+
+
+def _check_names(own: Mapping[str, OwnNetwork]) -> None:
+    """Refuses two files that would have to lie at the same place."""
+    if len({each.file.name for each in own.values()}) < len({each.sha256 for each in own.values()}):
+        name = own["teacher"].file.name
+        raise ConfigError(
+            f"teacher.from and student.from are two files that are both named {name!r}, and a "
+            f"cluster's tasks look for them at {NETWORKS / name}. Expected two names: rename one."
+        )
 
 
 def _in_image(path: Path | str) -> str:

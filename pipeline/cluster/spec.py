@@ -20,6 +20,7 @@ from components.data_probe.component import DataProbe
 from components.distill_trainer.component import DistillTrainer
 from components.leaderboard.component import Leaderboard
 from components.model_report.component import ModelReport
+from components.network_probe.component import NetworkProbe
 from components.run_recorder.component import RunRecorder
 from components.student_gate.component import StudentGate
 from pipeline import graph
@@ -35,6 +36,7 @@ _TRAINS = (Trainer, DistillTrainer)
 _NEVER_CACHED = (
     RunRecorder,
     DataProbe,
+    NetworkProbe,
     BaselineSelector,
     StudentGate,
     AtomicPusher,

@@ -9,15 +9,17 @@ from tfx.types import BaseChannel
 from components.anomaly_gate.component import AnomalyGate
 from components.cifar100_example_gen.component import Cifar100ExampleGen
 from components.data_probe.component import DataProbe
+from components.network_probe.component import NetworkProbe
 from components.run_recorder.component import RunRecorder
 from pipeline import fingerprint
 from pipeline.plan import Plan
 
 
 class DataNodes(NamedTuple):
-    """In the order in which they run; without a probe the data was looked at beforehand."""
+    """In the order in which they run; without a probe, what it looks at was checked beforehand."""
 
     recorder: RunRecorder
+    network_probe: NetworkProbe | None
     probe: DataProbe | None
     example_gen: Cifar100ExampleGen
     statistics_gen: StatisticsGen
@@ -65,6 +67,10 @@ def data_nodes(plan: Plan) -> DataNodes:
     schema_gen = ImportSchemaGen(schema_file=str(plan.imported_schema))
     for first in (example_gen, schema_gen):
         first.add_upstream_node(recorder)
+    network_probe = _network_probe(plan)
+    if network_probe is not None:
+        network_probe.add_upstream_node(recorder)
+        example_gen.add_upstream_node(network_probe)
     validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
@@ -73,5 +79,24 @@ def data_nodes(plan: Plan) -> DataNodes:
         code_fingerprint=fingerprint.code("components.anomaly_gate.executor"),
     )
     return DataNodes(
-        recorder, probe, example_gen, statistics_gen, schema_gen, validator, anomaly_gate
+        recorder,
+        network_probe,
+        probe,
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        validator,
+        anomaly_gate,
+    )
+
+
+def _network_probe(plan: Plan) -> NetworkProbe | None:
+    """Returns what looks at networks of the user's own that are not where the plan was made."""
+    networks = plan.networks_to_find
+    if not networks:
+        return None
+    return NetworkProbe(
+        networks=networks,
+        schema=str(plan.schema),
+        code_fingerprint=fingerprint.code("components.network_probe.executor"),
     )

@@ -11,6 +11,7 @@ from tfx.proto import trainer_pb2
 from tfx.types import BaseChannel, standard_artifacts
 
 from components.distill_trainer.component import DistillTrainer
+from components.teacher_importer.component import TeacherImporter
 from kd_trainer import networks
 from kd_trainer.recipe import Recipe
 from pipeline import fingerprint
@@ -63,8 +64,9 @@ def teacher_node(plan: Plan, data: DataNodes) -> BaseNode:
     """Returns what trains the teacher, or imports it if it is the user's own."""
     config = plan.config
     if "teacher" in plan.own:
-        teacher = _imported(plan.own["teacher"])
-        teacher.add_upstream_node(data.recorder)
+        elsewhere = plan.networks_to_find.get("teacher")
+        teacher = _taken(elsewhere) if elsewhere else _imported(plan.own["teacher"])
+        teacher.add_upstream_node(data.network_probe or data.recorder)
         return teacher
     recipe = config.teacher.recipe or config.recipe
     network = str(config.teacher.network)
@@ -146,6 +148,16 @@ def student_config(plan: Plan, seed: int) -> dict[str, Any]:
     """Returns what a distillation is told of the student, as `DistillTrainer` takes it."""
     recipe = plan.config.recipe.model_dump(mode="json")
     return {"student": plan.student, "recipe": recipe, "seed": seed}
+
+
+def _taken(found: Mapping[str, Any]) -> TeacherImporter:
+    """Takes a trained teacher of the user's own from the volume."""
+    return TeacherImporter(
+        file=found["file"],
+        sha256=found["sha256"],
+        taps=found["taps"],
+        code_fingerprint=fingerprint.code("components.teacher_importer.executor"),
+    )
 
 
 def _imported(own: OwnNetwork) -> Importer:

@@ -127,7 +127,8 @@ def test_the_loader_makes_the_folders_or_says_what_to_do(open_folder, mode):
     )
     if mode == 0o2775:
         assert done.returncode == 0
-        assert {path.name for path in volume.iterdir()} == {"data", "serving", "checkpoints"}
+        folders = {"data", "networks", "serving", "checkpoints"}
+        assert {path.name for path in volume.iterdir()} == folders
         assert all(path.stat().st_mode & 0o070 == 0o070 for path in volume.iterdir())
         assert (elsewhere / "ready").exists()
     else:

@@ -60,7 +60,7 @@ def test_it_says_what_is_in_the_file(tmp_path, capfd):
         ("data.path=cifar.tar.gz", ["data.path", "'cifar.tar.gz'", "/work"]),
         ("data.schema_path=mine.pbtxt", ["data.schema_path", "absolute"]),
         ("push.directory=serving", ["push.directory", "absolute"]),
-        ("student.from=small.keras", ["student.from", "student.network"]),
+        ("student.from=small.keras", ["student.from=small.keras", "There is no file"]),
         ("method={name: fitnet, taps: [stage9]}", ["'stage9'", "'stage1'"]),
         ("recipe.batch_size=100000", ["recipe.batch_size"]),
     ],

@@ -1,0 +1,1 @@
+"""Looks at the networks of the user's own before anything is trained."""
