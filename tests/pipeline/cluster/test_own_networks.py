@@ -78,6 +78,7 @@ def test_they_are_looked_at_in_each_run_and_before_anything_else(tasks):
     assert all("network-probe" in before(name) for name in trained)
 
 
+@pytest.mark.slow
 def test_another_content_is_another_architecture(folder, tmp_path):
     taps = f"student.taps={json.dumps(TAPS)}"
     saved(model(width=6), tmp_path, "student")
