@@ -85,7 +85,8 @@ class _Cluster:
         self._name, self._namespace = name, _NAMESPACE.read_text().strip()
 
     def create(self, settings: KubeflowConfig, image: str, folder: Path) -> None:
-        # Kubeflow sets both in a task's container (`backend/src/v2/compiler/argocompiler`).
+        # Kubeflow sets both in a task's container (`commonEnvs` in
+        # `backend/src/v2/compiler/argocompiler/common.go`).
         owner = {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -84,10 +84,7 @@ def job(name: str, owner: Manifest, settings: KubeflowConfig, image: str, folder
             "activeDeadlineSeconds": settings.training_timeout,
             # Service meshes put a proxy beside each pod, which does not end with it.
             "template": {
-                "metadata": {
-                    "labels": {_LABEL: name},
-                    "annotations": {"sidecar.istio.io/inject": "false"},
-                },
+                "metadata": {"labels": {_LABEL: name, "sidecar.istio.io/inject": "false"}},
                 "spec": pod,
             },
         },

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kubernetes_stub import ROOT, Kubernetes, serve
+from jobs_stub import ROOT, Kubernetes, serve
 
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.recipe import Recipe

@@ -1,9 +1,10 @@
 """A Kubernetes API for Jobs whose pods are processes of this machine.
 
-Written after `pkg/controller/job/job_controller.go` of Kubernetes: of a Job with a `backoffLimit`
-of 0 the first failed pod fails the Job with the reason BackoffLimitExceeded, and the pods that are
-still active are deleted, while ended ones stay. What is created is held against Kubernetes's
-schemas.
+Written after `syncJob` in `pkg/controller/job/job_controller.go` of Kubernetes: of a Job with a
+`backoffLimit` of 0 the first failed pod is one too many (`exceedsBackoffLimit`), so that the pods
+that are still active are deleted (`deleteActivePods`), while ended ones stay; the Job has the
+condition FailureTarget until they are gone, and then Failed (`delayTerminalCondition`). What is
+created is held against Kubernetes's schemas.
 """
 
 import json
@@ -99,7 +100,8 @@ class Kubernetes:
     def __init__(self, folder, pending=()):
         self.folder, self.pending, self.lock = folder, pending, RLock()
         self.objects = {"jobs": {}, "services": {}}
-        self.pods, self.created, self.forbidden = [], [], False
+        self.pods, self.created = [], []
+        self.forbidden = self.failing = False
 
     def create(self, kind, body):
         kubernetes_validate.validate(body, "1.32", strict=True)
@@ -123,22 +125,21 @@ class Kubernetes:
             for pod in [pod for pod in self.pods if pod.phase() in ("Running", "Pending")]:
                 pod.kill()
                 self.pods.remove(pod)
-            reason = {"reason": "BackoffLimitExceeded", "message": "Job has reached the limit"}
-            self.objects["jobs"][name]["failed"] = {"type": "Failed", "status": "True", **reason}
+            message = "Job has reached the specified backoff limit"
+            reason = {"status": "True", "reason": "BackoffLimitExceeded", "message": message}
+            target, failed = ({"type": kind, **reason} for kind in ("FailureTarget", "Failed"))
+            conditions = [target, failed] if self.failing else [target]
+            self.failing = True
         elif set(phases) == {"Succeeded"}:
             conditions = [{"type": "Complete", "status": "True"}]
-        failed = self.objects["jobs"][name].get("failed")
-        return {
-            "metadata": {"name": name},
-            "status": {"conditions": [failed] if failed else conditions},
-        }
+        return {"metadata": {"name": name}, "status": {"conditions": conditions}}
 
     def delete(self, kind, name):
         del self.objects[kind][name]
         if kind == "jobs":
             for pod in self.pods:
                 pod.kill()
-            self.ended_pods, self.pods = self.pods, []
+            self.ended_pods, self.pods, self.failing = self.pods, [], False
 
 
 def serve(cluster):
