@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from kd_trainer.errors import ConfigError
+from pipeline.cluster import one_task
 
-_TASK, _PUSHER = "rollback", "pusher"
-_PARAMETERS = ("reason", "image")
-# What it leaves, another user of the group may write.
-_COMMAND = 'umask 002 && exec python -m pipeline.cli "$0" "$@"'
+_PUSHER = "pusher"
 
 
 def document(name: str, stored: Mapping[str, Any], last: bool) -> str:
@@ -39,51 +35,14 @@ def document(name: str, stored: Mapping[str, Any], last: bool) -> str:
             f"pushes (lacking: {error}): expected one that `tfx-distill kubeflow compile` made, "
             "and no comparison without compare.push_best."
         ) from error
-    words = ["rollback", "--directory", directory, "--reason", _given("reason")]
-    executor = {
-        "container": {
-            "image": _given("image"),
-            "command": ["sh", "-c", _COMMAND],
-            "args": [*words, *["--last"] * last],
-            "resources": container["resources"],
-        }
-    }
-    inputs = {key: {"parameterType": "STRING"} for key in _PARAMETERS}
-    pipeline = {
-        "pipelineInfo": {"name": f"{name}-rollback"},
-        "schemaVersion": "2.1.0",
-        "sdkVersion": "tfx-distill",
-        "components": {
-            _TASK: {"executorLabel": "exec-rollback", "inputDefinitions": {"parameters": inputs}}
-        },
-        "deploymentSpec": {"executors": {"exec-rollback": executor}},
-        "root": {
-            "inputDefinitions": {
-                "parameters": {
-                    "reason": {"parameterType": "STRING", "defaultValue": ""},
-                    "image": {"parameterType": "STRING", "defaultValue": image},
-                }
-            },
-            "dag": {
-                "tasks": {
-                    _TASK: {
-                        "taskInfo": {"name": _TASK},
-                        "componentRef": {"name": _TASK},
-                        "cachingOptions": {},
-                        "inputs": {
-                            "parameters": {
-                                key: {"componentInputParameter": key} for key in _PARAMETERS
-                            }
-                        },
-                    }
-                }
-            },
-        },
-    }
-    executors = {"exec-rollback": pod}
-    platforms = {"kubernetes": {"deploymentSpec": {"executors": executors}}}
-    return yaml.safe_dump_all([pipeline, {"platforms": platforms}], sort_keys=True)
-
-
-def _given(parameter: str) -> str:
-    return f"{{{{$.inputs.parameters['{parameter}']}}}}"
+    arguments = ["rollback", "--directory", directory, "--reason", one_task.given("reason")]
+    return one_task.document(
+        f"{name}-rollback",
+        "rollback",
+        image=one_task.given("image"),
+        module="pipeline.cli",
+        arguments=[*arguments, *["--last"] * last],
+        resources=container["resources"],
+        pod=pod,
+        parameters={"reason": "", "image": image},
+    )

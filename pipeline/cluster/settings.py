@@ -93,6 +93,28 @@ class KubeflowConfig(_Section):
         return self.training_timeout if trains else self.timeout
 
 
+def container_resources(settings: KubeflowConfig, trains: bool) -> dict[str, Any]:
+    """Returns what a task's container asks of its node, as a PipelineSpec has it.
+
+    Args:
+      settings: the cluster's.
+      trains: whether the task trains a network.
+    """
+    asked = settings.training if trains else settings.resources
+    resources: dict[str, Any] = {
+        "cpuRequest": asked.cpu,
+        "cpuLimit": asked.cpu,
+        "memoryRequest": asked.memory,
+        "memoryLimit": asked.memory,
+    }
+    if trains and settings.gpu.count:
+        resources["accelerator"] = {
+            "type": settings.gpu.resource,
+            "count": str(settings.gpu.count),  # as JSON writes an int64
+        }
+    return resources
+
+
 def executor_platform(settings: KubeflowConfig, trains: bool, mount_path: str) -> dict[str, Any]:
     """Returns what Kubeflow's Kubernetes platform is told of a task's pod.
 

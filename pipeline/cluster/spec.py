@@ -27,7 +27,7 @@ from pipeline import graph
 from pipeline.cluster import entrypoint, limits, names, views
 from pipeline.cluster.local_paths import WORKDIR
 from pipeline.cluster.plan import ClusterPlan
-from pipeline.cluster.settings import KubeflowConfig, Resources, executor_platform
+from pipeline.cluster.settings import KubeflowConfig, container_resources, executor_platform
 from pipeline.comparison import ComparisonPlan
 from pipeline.graph.comparison import create_comparison
 
@@ -102,8 +102,10 @@ def _pipeline_spec(pipeline: Pipeline, settings: KubeflowConfig) -> names.Spec:
         if settings.retries and (_trains(node) or _is_beams(node)):
             tasks[name]["retryPolicy"] = _retry_policy(settings, _trains(node))
         container = executors[names.executor(node.id)]["container"]
-        container["resources"] = _resources(node, settings)
-        if _on_several_machines(node):
+        # The task of a training on several machines waits for the pods that have what it asks for.
+        several = _on_several_machines(node)
+        container["resources"] = container_resources(settings, _trains(node) and not several)
+        if several:
             container["args"] += [entrypoint.WORKERS, settings.model_dump_json()]
     limits.check(tasks, settings.pipeline_root)
     return spec
@@ -154,24 +156,6 @@ def _retry_policy(settings: KubeflowConfig, trains: bool) -> dict[str, Any]:
         "backoffFactor": 2.0,
         "backoffMaxDuration": f"{attempts + pauses}s",
     }
-
-
-def _resources(node: BaseComponent, settings: KubeflowConfig) -> dict[str, Any]:
-    # The task of a training on several machines waits for the pods that have what is asked for it.
-    here = _trains(node) and not _on_several_machines(node)
-    asked: Resources = settings.training if here else settings.resources
-    resources: dict[str, Any] = {
-        "cpuRequest": asked.cpu,
-        "cpuLimit": asked.cpu,
-        "memoryRequest": asked.memory,
-        "memoryLimit": asked.memory,
-    }
-    if here and settings.gpu.count:
-        resources["accelerator"] = {
-            "type": settings.gpu.resource,
-            "count": str(settings.gpu.count),  # as JSON writes an int64
-        }
-    return resources
 
 
 def _trains(node: BaseComponent) -> bool:
