@@ -56,17 +56,17 @@ def submit(options: argparse.Namespace) -> int:
         raise ConfigError("--resubmit: a run is submitted again once it has failed; give --wait.")
     with compiling.pipeline_of(options) as pipeline:
         parameters = pipeline.arguments(options.parameter)
-        with _service(options) as service:
-            body = _body(options, service, pipeline, parameters)
+        with connected_service(options) as service:
+            body = body_of(options, service, pipeline, parameters)
             for left in reversed(range(options.resubmit + 1)):
-                run_id = _start(options, service, pipeline, body)
+                run_id = start(options, service, pipeline, body)
                 state = _waited(options, service, run_id, pipeline) if options.wait else "SUCCEEDED"
                 if state != "FAILED" or not left:
                     break
             return 0 if state == "SUCCEEDED" else FAILED
 
 
-def _start(
+def start(
     options: argparse.Namespace,
     service: "Service",
     pipeline: compiled.CompiledPipeline,
@@ -76,7 +76,7 @@ def _start(
     now = datetime.now().strftime("%Y-%m-%d %H-%M-%S")
     started = service.run({"display_name": f"{pipeline.name} {now}", **body})
     print(f"run {started.run_id}")
-    ui = os.environ.get(UI_HOST, _host(options)).rstrip("/")
+    ui = os.environ.get(UI_HOST, server_address(options)).rstrip("/")
     print(f"  {ui}/#/runs/details/{started.run_id}")
     return started.run_id
 
@@ -86,7 +86,7 @@ def schedule(options: argparse.Namespace) -> int:
     when = trigger.every(options.every) if options.cron is None else trigger.cron(options.cron)
     with compiling.pipeline_of(options) as pipeline:
         parameters = pipeline.arguments(options.parameter)
-        with _service(options) as service:
+        with connected_service(options) as service:
             from pipeline.cluster import schedules
 
             wanted = {
@@ -96,7 +96,7 @@ def schedule(options: argparse.Namespace) -> int:
                 # in a pause is not made up for: each takes the newest data anyway.
                 "max_concurrency": "1",
                 "no_catchup": True,
-                **_body(options, service, pipeline, parameters),
+                **body_of(options, service, pipeline, parameters),
             }
             done = schedules.put(service, wanted)
             print(f"schedule {options.name}: {done}, {trigger.text(when)}")
@@ -105,7 +105,7 @@ def schedule(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Lists the recurring runs and the newest runs."""
-    with _service(options) as service:
+    with connected_service(options) as service:
         from pipeline.cluster import listing
 
         listed = listing.collect(service)
@@ -118,7 +118,7 @@ def show(options: argparse.Namespace) -> int:
 
 def pause(options: argparse.Namespace) -> int:
     """Disables a recurring run."""
-    with _service(options) as service:
+    with connected_service(options) as service:
         from pipeline.cluster import schedules
 
         schedules.pause(service, options.name)
@@ -128,7 +128,7 @@ def pause(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Enables a recurring run again."""
-    with _service(options) as service:
+    with connected_service(options) as service:
         from pipeline.cluster import schedules
 
         schedules.resume(service, options.name)
@@ -138,7 +138,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def delete(options: argparse.Namespace) -> int:
     """Deletes a recurring run."""
-    with _service(options) as service:
+    with connected_service(options) as service:
         from pipeline.cluster import schedules
 
         schedules.delete(service, options.name)
@@ -148,7 +148,7 @@ def delete(options: argparse.Namespace) -> int:
 
 def rollback(options: argparse.Namespace) -> int:
     """Takes the newest version that a pipeline pushed out of service, by a task in the cluster."""
-    with _service(options) as service, tempfile.TemporaryDirectory() as folder:
+    with connected_service(options) as service, tempfile.TemporaryDirectory() as folder:
         from pipeline.cluster import rollback as made
 
         stored = service.newest_specification(options.name)
@@ -162,28 +162,36 @@ def rollback(options: argparse.Namespace) -> int:
         pipeline = compiled.read(path)
         image = [f"image={options.image}"] if options.image else []
         parameters = pipeline.arguments([f"reason={options.reason}", *image])
-        body = _body(options, service, pipeline, parameters)
-        run_id = _start(options, service, pipeline, body)
+        body = body_of(options, service, pipeline, parameters)
+        run_id = start(options, service, pipeline, body)
         state = _waited(options, service, run_id, pipeline)
     print("The log of the task `rollback` says which version it was.")
     return 0 if state == "SUCCEEDED" else FAILED
 
 
 @contextmanager
-def _service(options: argparse.Namespace) -> Iterator["Service"]:
-    host = _host(options)
-    try:
+def connected_service(options: argparse.Namespace) -> Iterator["Service"]:
+    """Connects to the server that the options name."""
+    host = server_address(options)
+    with clients():
         from pipeline.cluster.connection import connected
         from pipeline.cluster.service import Service
+    with connected(host, options.namespace) as (client, namespace):
+        yield Service(client, namespace)
+
+
+@contextmanager
+def clients() -> Iterator[None]:
+    """Refuses to import the clients of Kubeflow and Kubernetes where they are not installed."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        if error.name not in ("kfp", "kfp_server_api"):
+        if error.name not in ("kfp", "kfp_server_api", "kubernetes"):
             raise
         raise ConfigError(
             "Kubeflow's client is not installed. Install it with the extra: "
             "pip install 'tfx-distill[kubeflow]' (in a checkout: uv sync --extra kubeflow)."
         ) from error
-    with connected(host, options.namespace) as (client, namespace):
-        yield Service(client, namespace)
 
 
 def _waited(
@@ -196,7 +204,7 @@ def _waited(
     from pipeline.cluster import waiting
 
     try:
-        return waiting.wait(service, _host(options), run_id, pipeline.tasks)
+        return waiting.wait(service, server_address(options), run_id, pipeline.tasks)
     except (KeyboardInterrupt, UserError, ServerError) as error:
         print("tfx-distill: no longer waiting; the run goes on", file=sys.stderr)
         if isinstance(error, KeyboardInterrupt):
@@ -204,7 +212,8 @@ def _waited(
         raise
 
 
-def _host(options: argparse.Namespace) -> str:
+def server_address(options: argparse.Namespace) -> str:
+    """Returns the server's address, without a slash at the end."""
     host = options.host or os.environ.get(HOST, "")
     if not host.startswith(("http://", "https://")):
         found = f"found {host!r}, " if host else ""
@@ -216,7 +225,7 @@ def _host(options: argparse.Namespace) -> str:
     return host.rstrip("/")
 
 
-def _body(
+def body_of(
     options: argparse.Namespace,
     service: "Service",
     pipeline: compiled.CompiledPipeline,

@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
     given = options.output
     if given is not None and given.suffix not in (".yaml", ".yml"):  # before Keras is loaded
         raise ConfigError(f"--output: found {str(given)!r}, expected a name that ends in .yaml.")
-    config = _load(options)
+    config = load(options)
     kind = "-compare" if options.compare else ""
     target = given or Path(f"{config.name}{kind}.yaml")
     text = _compile(config, options)
@@ -62,14 +62,15 @@ def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeli
             )
         yield compiled.read(options.spec)
         return
-    config = _load(options)
+    config = load(options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{config.name}.yaml")
         path.write_text(_compile(config, options))
         yield compiled.read(path)
 
 
-def _load(options: argparse.Namespace) -> run_config.RunConfig:
+def load(options: argparse.Namespace) -> run_config.RunConfig:
+    """Returns the configuration that the options `preset` and `set` say."""
     with loading.silently():
         return run_config.load(options.preset or "quick", options.set)
 

@@ -4,9 +4,10 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import kfp
 import kfp_server_api
@@ -57,7 +58,13 @@ def connected(host: str, namespace: str | None) -> Iterator[tuple["Client", str]
 
 
 class Client(kfp.Client):
-    """Kubeflow's client, which gives up in time."""
+    """Kubeflow's client, which gives up in time.
+
+    Attributes:
+      health: the server's last answer to `get_kfp_healthz`, of which kfp's model keeps one field.
+    """
+
+    health: Mapping[str, Any]
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
         """Asks the server whether it is there, once.
@@ -85,6 +92,7 @@ class Client(kfp.Client):
                 f"{self._existing_config.host} has no API of Kubeflow Pipelines 2, no "
                 "/apis/v2beta1. Check --host and the path in it; Kubeflow Pipelines 1 will not do."
             ) from error
+        self.health = content
         return kfp_server_api.V2beta1GetHealthzResponse(multi_user=content.get("multi_user"))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.cluster import commands, compiling
+from pipeline.cluster import commands, compiling, doctor
 from pipeline.cluster.errors import COOKIES, TOKEN, TOKEN_FILE
 
 _EPILOG = f"""\
@@ -78,6 +78,10 @@ def add(parent: Any) -> None:
     )
     _add_run(rollback)
 
+    check = _verb(verbs, "doctor", doctor.check, "check whether a cluster has what the tasks need")
+    _add_configuration(check)
+    _add_run(check)
+
     show = _verb(verbs, "list", commands.show, "list the schedules and the newest runs")
     show.add_argument("--json", action="store_true", help="for a program to read")
 
@@ -113,6 +117,7 @@ def _add_compile(verbs: Any) -> None:
         "checked outside of the cluster.",
     )
     _add_configuration(parser)
+    _add_compare(parser)
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="YAML (default: the pipeline's name .yaml)"
     )
@@ -129,6 +134,9 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         help="override a key, such as kubeflow.image=registry/tfx-distill:1; may be given many "
         "times",
     )
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         action="store_true",
@@ -142,6 +150,7 @@ def _add_pipeline(parser: argparse.ArgumentParser) -> None:
         "--spec", type=Path, metavar="FILE", help="a compiled pipeline (default: one is compiled)"
     )
     _add_configuration(parser)
+    _add_compare(parser)
     parser.add_argument(
         "--parameter",
         action="append",

@@ -91,6 +91,20 @@ class Service:
         """Returns a run as it is now, with its tasks."""
         return self._ask(call(self._client.runs, "get_run"), run_id)
 
+    def terminate(self, run_id: str) -> None:
+        """Ends a run: its pods are deleted."""
+        self._ask(call(self._client.runs, "terminate_run"), run_id)
+
+    @property
+    def server(self) -> Mapping[str, Any]:
+        """What the server says of itself: `tag_name`, `commit_sha`, `multi_user`."""
+        return self._client.health
+
+    @property
+    def namespace(self) -> str:
+        """The user's; empty where the server has one user."""
+        return self._namespace
+
     def newest_runs(self) -> list[Run]:
         """Returns the newest runs, the newest first, a page of them."""
         answer = self._ask(

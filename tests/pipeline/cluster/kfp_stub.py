@@ -36,6 +36,7 @@ class KubeflowPipelines:
         self.runs, self.recurring_runs = {}, {}
         self.uploads = {}
         self.multi_user = False
+        self.release = "2.17.0"
         self.requests = []
         self.headers = []
         self.most_enabled = 0
@@ -67,7 +68,8 @@ class KubeflowPipelines:
         return [f"{method} {path}" for method, path in self.requests if method != "GET"]
 
     def healthz(self, query, headers, body):
-        return {"multi_user": True} if self.multi_user else {}
+        # healthzResponse, backend/src/apiserver/main.go:465 of 2.17.0; by hand at 280 of 2.5.0.
+        return {"commit_sha": "unknown", "tag_name": self.release, "multi_user": self.multi_user}
 
     def list(self, query, headers, body, kind):
         items, model = _KINDS[kind]
@@ -134,6 +136,11 @@ class KubeflowPipelines:
             if state == "FAILED":
                 run["error"] = {"code": 2, "message": "a task failed"}
         return run
+
+    def terminate_run(self, query, headers, body, key):
+        # TerminateRun, backend/src/apiserver/resource/resource_manager.go:1042 of 2.17.0.
+        self._existing(self.runs, key)["state"] = "CANCELING"
+        return {}
 
     def create_recurring_run(self, query, headers, body):
         job = self._started(parsed("V2beta1RecurringRun", body))
@@ -224,6 +231,7 @@ _ROUTES = {
     rf"POST {API}/experiments": KubeflowPipelines.create_experiment,
     rf"POST {API}/runs": KubeflowPipelines.create_run,
     rf"GET {API}/runs/([^/]+)": KubeflowPipelines.get_run,
+    rf"POST {API}/runs/([^/]+):terminate": KubeflowPipelines.terminate_run,
     rf"POST {API}/recurringruns": KubeflowPipelines.create_recurring_run,
     rf"POST {API}/recurringruns/([^/]+):(enable|disable)": KubeflowPipelines.set_mode,
     rf"DELETE {API}/recurringruns/([^/]+)": KubeflowPipelines.delete_recurring_run,
@@ -256,7 +264,7 @@ def serving(server):
             status = 200
             try:
                 found = server.answer(self.command, url.path, query, self.headers, body)
-                answer = json.dumps(found)
+                answer = found if isinstance(found, str) else json.dumps(found)
             except Refusal as refusal:
                 status, answer = refusal.status, refusal.body
             self.send_response(status)
