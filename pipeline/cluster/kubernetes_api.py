@@ -95,7 +95,8 @@ class Kubernetes:
         claim = self._get(
             subject,
             f"-n {self.namespace} get pvc {name}",
-            "kubectl apply -k kubeflow/volume makes one; kubeflow.volume_claim names another.",
+            f"kubectl -n {self.namespace} apply -k kubeflow/volume makes one; "
+            "kubeflow.volume_claim names another.",
             lambda **limit: self._core.read_namespaced_persistent_volume_claim(
                 name, self.namespace, **limit
             ),

@@ -186,7 +186,7 @@ def forbidden(cluster):
 @pytest.mark.parametrize(
     ("change", "subject", "kind", "words"),
     [
-        (gone, "claim tfx-distill", "failure", "kubectl apply -k kubeflow/volume"),
+        (gone, "claim tfx-distill", "failure", "kubectl -n kubeflow apply -k kubeflow/volume"),
         (of_one_node, "claim tfx-distill", "failure", "ReadWriteOnce, expected ReadWriteMany"),
         (lost, "claim tfx-distill", "failure", "make the claim again"),
         (pending, "claim tfx-distill", "warning", "describe pvc tfx-distill"),
