@@ -18,7 +18,8 @@ from ml_metadata.proto import metadata_store_pb2
 from small_runs import SMALL, overrides
 
 from pipeline import config
-from pipeline.cluster import plan, spec
+from pipeline.cluster import doctor, in_pod, plan, rollback, spec
+from pipeline.cluster.settings import KubeflowConfig
 
 pytestmark = [pytest.mark.containers]
 
@@ -43,36 +44,32 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def workflow(commands, folder):
-    """The quick pipeline as Argo's workflow, by Kubeflow's compiler."""
+def document():
+    """The quick pipeline, compiled."""
     image = os.environ["TFX_DISTILL_IMAGE"]
     settings = overrides(SMALL, kubeflow__image=image, kubeflow__gpu__count=0)
-    document = spec.document(plan.make(config.load("quick", settings), ["tfx-distill"]))
-    pipeline, platform = yaml.safe_load_all(document)
-    job, kubernetes = folder / "job.json", folder / "platform.json"
-    job.write_text(json.dumps({"pipelineSpec": pipeline}))
-    kubernetes.write_text(json.dumps(platform["platforms"]["kubernetes"]))
-    options = ["-job", job, "-platform", kubernetes, "-image", image]
-    compiled = subprocess.run([commands / "workflow", *options], check=True, capture_output=True)
-    return yaml.safe_load(compiled.stdout)
+    return spec.document(plan.make(config.load("quick", settings), ["tfx-distill"]))
 
 
 @pytest.fixture(scope="module")
-def done(workflow, commands, folder):
-    """Runs the workflow; returns the volume, the metadata store's file, what tasks were given."""
+def cluster(commands, folder):
+    """Where pods run, with all that they ask."""
     volume, account, scratch = (folder / name for name in ("volume", "account", "pods"))
     for made in (volume, account, scratch):
         made.mkdir()
+    # As volume/loader.yaml leaves it.
     os.chown(volume, engines.USER, 0)
+    volume.chmod(0o2775)
     with ExitStack() as stack:
         store = stack.enter_context(
             object_store.serving(os.environ["UV"], HOST, OBJECTS, folder / "moto.log")
         )
-        metadata = folder / "metadata.sqlite"
-        stack.enter_context(metadata_server.serving(f"{HOST}:{METADATA[1]}", metadata))
+        stack.enter_context(
+            metadata_server.serving(f"{HOST}:{METADATA[1]}", folder / "metadata.sqlite")
+        )
         objects = objects_of_a_cluster(store.address)
         port = stack.enter_context(kubernetes_api.serving(HOST, objects, account))
-        node = Node(
+        yield Node(
             binaries=commands,
             claims={"tfx-distill": volume},
             account=account,
@@ -80,18 +77,42 @@ def done(workflow, commands, folder):
             hosts={METADATA[0]: HOST},
             scratch=scratch,
         )
-        given = {}
 
-        def run_pod(name, template, paths):
-            if patch := template.get("podSpecPatch"):
-                task = name.split(".")[2]
-                given[task] = recordings.executor_input(
-                    json.loads(patch)["containers"][0]["command"]
-                )
-            return node.run(name, template, paths)
 
-        argo.run(workflow, run_pod)
-    return volume, metadata, given
+def run(document, node, parameters=()):
+    """Runs a pipeline; returns what its tasks were given."""
+    pipeline, platform = yaml.safe_load_all(document)
+    folder = node.scratch / pipeline["pipelineInfo"]["name"]
+    folder.mkdir()
+    job, kubernetes = folder / "job.json", folder / "platform.json"
+    runtime = {"parameterValues": dict(parameters)}
+    job.write_text(json.dumps({"pipelineSpec": pipeline, "runtimeConfig": runtime}))
+    kubernetes.write_text(json.dumps(platform["platforms"]["kubernetes"]))
+    options = ["-job", job, "-platform", kubernetes, "-image", os.environ["TFX_DISTILL_IMAGE"]]
+    command = [node.binaries / "workflow", *options]
+    compiled = subprocess.run(command, check=True, capture_output=True)
+    given = {}
+
+    def run_pod(name, template, paths):
+        if patch := template.get("podSpecPatch"):
+            (container,) = json.loads(patch)["containers"]
+            given[name.split(".")[2]] = recordings.executor_input(container["command"])
+        return node.run(name, template, paths)
+
+    argo.run(yaml.safe_load(compiled.stdout), run_pod)
+    return given
+
+
+@pytest.fixture(scope="module")
+def given(document, cluster):
+    """Runs the quick pipeline; returns what its tasks were given."""
+    return run(document, cluster)
+
+
+@pytest.fixture(scope="module")
+def pushed(given, cluster):
+    (version,) = (cluster.claims["tfx-distill"] / "serving" / "quick").glob("[0-9]*")
+    return version
 
 
 def objects_of_a_cluster(address):
@@ -118,31 +139,48 @@ def objects_of_a_cluster(address):
     }
 
 
-def test_a_student_is_pushed(done):
-    volume, *_ = done
-    [version] = (volume / "serving" / "quick").glob("[0-9]*")
-    assert (version / "saved_model.pb").is_file()
+def test_a_student_is_pushed(pushed):
+    assert (pushed / "saved_model.pb").is_file()
 
 
-def test_every_execution_is_complete(done, workflow):
-    _, metadata, _ = done
+def test_every_execution_is_complete(given, folder):
     connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(metadata)
-    executions = metadata_store.MetadataStore(connection).get_executions()
-    [root] = (t for t in workflow["spec"]["templates"] if t["name"] == "root")
-    tasks = {t["name"].removesuffix("-driver") for t in root["dag"]["tasks"]}
+    connection.sqlite.filename_uri = str(folder / "metadata.sqlite")
     states = {
         execution.custom_properties["task_name"].string_value: execution.last_known_state
-        for execution in executions
+        for execution in metadata_store.MetadataStore(connection).get_executions()
     }
     complete = metadata_store_pb2.Execution.COMPLETE
-    assert {task: states.get(task) for task in tasks} == dict.fromkeys(tasks, complete)
+    assert {task: states.get(task) for task in given} == dict.fromkeys(given, complete)
 
 
-def test_tasks_are_given_what_is_recorded(done, request):
-    *_, given = done
+def test_tasks_are_given_what_is_recorded(given, document, request):
+    pipeline, _ = yaml.safe_load_all(document)
+    assert set(given) == set(pipeline["root"]["dag"]["tasks"])
     made = recordings.Recording(RELEASE, given)
     file = recordings.FOLDER / f"{RELEASE}.json"
     if request.config.option.record:
         made.write(file)
     assert made.shapes == recordings.read(file).shapes
+
+
+def log(cluster, task):
+    (file,) = cluster.scratch.glob(f"*.{task}.executor/main.log")
+    return file.read_text()
+
+
+def test_the_doctor_looks_at_its_pod(cluster):
+    settings = KubeflowConfig(image=os.environ["TFX_DISTILL_IMAGE"])
+    run(doctor.document(settings, gpus=0), cluster)
+    report = in_pod.read(log(cluster, "doctor"))
+    assert [finding["status"] for finding in report["findings"]] == ["ok"] * 3
+
+
+def test_a_rollback_withdraws_the_version(pushed, document, cluster):
+    pipeline, platform = yaml.safe_load_all(document)
+    stored = {"pipeline_spec": pipeline, "platform_spec": platform}
+    reason = "a 'test' of \"words\""
+    run(rollback.document("quick", stored, last=True), cluster, {"reason": reason})
+    assert not pushed.exists()
+    record = json.loads((pushed.parent / ".withdrawn" / f"{pushed.name}.json").read_text())
+    assert record["reason"] == reason

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,17 @@ from pipeline.cluster import in_pod, volume
 pytestmark = pytest.mark.light
 
 
-@pytest.fixture
-def closed():
-    """A folder that may not be written, for somebody who is not root, who may write anywhere."""
+@contextmanager
+def nobody():
+    """Makes this process one of a user who may not write anywhere, unless it is one already."""
     root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o555)
-        if root:
-            os.seteuid(65534)
-        yield Path(folder)
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
         if root:
             os.seteuid(0)
-        os.chmod(folder, 0o700)
 
 
 @pytest.fixture
@@ -56,8 +56,13 @@ def test_a_volume_that_is_not_there(work):
     assert "chgrp 0 DIRECTORY" in text
 
 
-def test_a_folder_that_may_not_be_written(closed):
-    status, text = found(closed)["volume"]
+def test_a_folder_that_may_not_be_written():
+    # Not in pytest's folder, into which nobody else may look.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        with nobody():
+            findings = found(Path(folder))
+    status, text = findings["volume"]
     assert status == "failure"
     assert "Permission denied" in text
     assert "mode 40555" in text
