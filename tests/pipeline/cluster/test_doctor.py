@@ -13,8 +13,6 @@ from platform_fields import EXECUTOR, mistakes
 from components.run_recorder import origin
 from pipeline.cluster import doctor, in_pod
 
-pytestmark = pytest.mark.light
-
 IMAGE = "registry.example/tfx-distill:1"
 SECRETS = "kubeflow.secret_env=[{secret: aws, env: {AWS_ACCESS_KEY_ID: id}}]"
 FINE = {
