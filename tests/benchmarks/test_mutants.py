@@ -14,8 +14,6 @@ from benchmarks.mutants.drawing import DROP, FLIP, GROUPS, SWAP, Mutant, candida
 from benchmarks.mutants.runner import SURVIVED, UNDECIDED, Runner
 from benchmarks.mutants.selection import Selection
 
-pytestmark = pytest.mark.light
-
 ROOT = Path(__file__).parents[2]
 
 SUMS = """\
