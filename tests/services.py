@@ -1,5 +1,6 @@
-"""Servers that tests start."""
+"""Servers that tests start, and what those of ours have in common."""
 
+import json
 import os
 import socket
 import subprocess
@@ -7,7 +8,24 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """A handler that answers in JSON, and says nothing."""
+
+    def answer(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
 
 
 @contextmanager

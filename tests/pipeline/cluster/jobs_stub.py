@@ -17,12 +17,13 @@ import sys
 import time
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import RLock, Thread
 from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
+from services import JsonHandler
 
 from pipeline.cluster.worker import ADDRESSES
 
@@ -40,7 +41,7 @@ def free_addresses(count):
 class Pod:
     """A pod of an Indexed Job; `process` is None while there is no node for it."""
 
-    def __init__(self, job, index, addresses, log, pending):
+    def __init__(self, job, index, addresses, log, pending, program):
         template = job["spec"]["template"]
         self.name = f"{job['metadata']['name']}-{index}-abcde"
         self.index, self.log, self.labels = index, log, template["metadata"]["labels"]
@@ -48,7 +49,8 @@ class Pod:
         if pending:
             return
         (container,) = template["spec"]["containers"]
-        command = [sys.executable, *container["command"][1:]]
+        _, *module, folder = container["command"]
+        command = [sys.executable, *(["-c", program] if program else module), folder]
         given = {each["name"]: each.get("value", "") for each in container["env"]}
         variables = {
             **given,
@@ -95,10 +97,15 @@ class Pod:
 
 
 class Kubernetes:
-    """The state: Jobs and Services by name, and the pods of the Job."""
+    """The state: Jobs and Services by name, and the pods of the Job.
 
-    def __init__(self, folder, pending=()):
-        self.folder, self.pending, self.lock = folder, pending, RLock()
+    `pending` are the indices of pods for which there is no node; `program`, in Python, is what pods
+    run in the place of our worker, with the folder as its argument.
+    """
+
+    def __init__(self, folder, pending=(), program=None):
+        self.folder, self.pending, self.program = folder, pending, program
+        self.lock = RLock()
         self.objects = {"jobs": {}, "services": {}}
         self.pods, self.created = [], []
         self.forbidden = self.failing = False
@@ -114,7 +121,7 @@ class Kubernetes:
             addresses = free_addresses(count)
             logs = [self.folder / f"log-{len(self.created)}-{index}" for index in range(count)]
             self.pods = [
-                Pod(body, index, addresses, logs[index], index in self.pending)
+                Pod(body, index, addresses, logs[index], index in self.pending, self.program)
                 for index in range(count)
             ]
 
@@ -145,18 +152,7 @@ class Kubernetes:
 def serve(cluster):
     """Starts the API; returns the server, whose port is `server_address[1]`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def answer(self, status, document):
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
+    class Handler(JsonHandler):
         def handle_one(self):
             url = urlsplit(self.path)
             found = re.fullmatch(

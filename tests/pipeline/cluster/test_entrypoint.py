@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from task_arguments import TITLE, arguments
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.io import fileio, filesystem_registry
@@ -17,30 +18,6 @@ from components.provenance import STORE_ID
 from pipeline.cluster import entrypoint, local_paths
 
 EXAMPLE_GEN = "components.cifar100_example_gen.executor.Executor"
-
-
-TITLE = "title: tfx.{}\ntype: object\n".format
-KINDS = {str: "STRING", float: "NUMBER_DOUBLE", int: "NUMBER_INTEGER"}
-
-
-def arguments(executor_class, executor_input, inputs=None):
-    """The task's command line; `inputs` are the component's input artifacts, by type."""
-    values = executor_input["inputs"].get("parameterValues", {})
-    spec = {
-        "parameters": {key: {"parameterType": KINDS[type(values[key])]} for key in values},
-        "artifacts": {
-            key: {"artifactType": {"instanceSchema": TITLE(name)}}
-            for key, name in (inputs or {}).items()
-        },
-    }
-    return [
-        "--executor_class_path",
-        executor_class,
-        "--json_serialized_invocation_args",
-        json.dumps(executor_input),
-        "--json_serialized_inputs_spec_args",
-        json.dumps(spec),
-    ]
 
 
 def output(uri, title):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jobs_stub import ROOT, Kubernetes, serve
+from task_arguments import TITLE, arguments
 
 from components.cifar100_example_gen.sample import SAMPLE
 from kd_trainer.recipe import Recipe
@@ -24,13 +25,10 @@ pytestmark = pytest.mark.slow
 TASK = Path(__file__).with_name("task_process.py")
 EXAMPLE_GEN = "components.cifar100_example_gen.executor.Executor"
 TRAINER = "tfx.components.trainer.executor.GenericExecutor"
-TITLE = "title: tfx.{}\ntype: object\n".format
-KINDS = {str: "STRING", float: "NUMBER_DOUBLE", int: "NUMBER_INTEGER"}
 
 
-def arguments(executor_class, values, inputs, outputs, folder):
+def command_line(executor_class, values, inputs, outputs, folder):
     """A task's command line; inputs and outputs are artifacts and types by key."""
-    types = {key: {"instanceSchema": TITLE(name)} for key, (name, _) in inputs.items()}
     listed = {
         key: {"artifacts": [{"name": "1", "type": {}, **artifact}]}
         for key, (_, artifact) in inputs.items()
@@ -43,18 +41,8 @@ def arguments(executor_class, values, inputs, outputs, folder):
         "inputs": {"parameterValues": values, "artifacts": listed},
         "outputs": {"artifacts": made, "outputFile": str(folder / "out" / "output.json")},
     }
-    spec = {
-        "parameters": {key: {"parameterType": KINDS[type(values[key])]} for key in values},
-        "artifacts": {key: {"artifactType": kind} for key, kind in types.items()},
-    }
-    return [
-        "--executor_class_path",
-        executor_class,
-        "--json_serialized_invocation_args",
-        json.dumps(executor_input),
-        "--json_serialized_inputs_spec_args",
-        json.dumps(spec),
-    ]
+    types = {key: name for key, (name, _) in inputs.items()}
+    return arguments(executor_class, executor_input, types)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +55,7 @@ def examples(tmp_path_factory):
             sys.executable,
             "-m",
             "pipeline.cluster.entrypoint",
-            *arguments(EXAMPLE_GEN, values, {}, outputs, folder),
+            *command_line(EXAMPLE_GEN, values, {}, outputs, folder),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -106,11 +94,11 @@ def trainer(examples, folder, distribution, **settings):
         "schema": ("Schema", {"uri": str(schema)}),
     }
     made = {"model": "Model", "model_run": "ModelRun"}
-    task = arguments(TRAINER, values, given, made, folder / "outputs")
+    words = command_line(TRAINER, values, given, made, folder / "outputs")
     if distribution == "multi_worker":
         configured = KubeflowConfig(gpu={"count": 0}, **settings)
-        task += [entrypoint.WORKERS, configured.model_dump_json()]
-    return task
+        words += [entrypoint.WORKERS, configured.model_dump_json()]
+    return words
 
 
 @pytest.fixture
@@ -201,23 +189,3 @@ def test_a_killed_task_leaves_no_job(cluster, examples, tmp_path):
     printed, _ = task.communicate()
     assert task.returncode == 128 + signal.SIGTERM, printed[-3000:]
     assert_removed(cluster, tmp_path)
-
-
-def test_a_pod_that_never_starts(cluster, examples, tmp_path):
-    cluster.pending = (1,)
-    given = trainer(examples, tmp_path, "multi_worker", start_timeout=5)
-    task = start(cluster, tmp_path, given)
-    printed, _ = task.communicate()
-    assert task.returncode == 2, printed[-3000:]
-    for part in ("Of the 2 pods", "1 run after 5 seconds", "Unschedulable: 0/3 nodes", "Expected"):
-        assert part in printed
-    assert_removed(cluster, tmp_path)
-
-
-def test_an_account_that_may_not(cluster, examples, tmp_path):
-    cluster.forbidden = True
-    task = start(cluster, tmp_path, trainer(examples, tmp_path, "multi_worker"))
-    printed, _ = task.communicate()
-    assert task.returncode == 2, printed[-3000:]
-    assert "kubeflow/training" in printed
-    assert "--service-account tfx-distill-training" in printed
