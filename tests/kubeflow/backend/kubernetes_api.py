@@ -1,14 +1,15 @@
 """Kubernetes' API, as far as the driver and the launcher ask it, and a pod's account with it."""
 
-import json
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from services import JsonHandler
 
 NAMESPACE = "kubeflow"
 _TOKEN = "a-token"
@@ -46,26 +47,15 @@ def serving(host: str, objects: Mapping[str, Any], account: Path) -> Iterator[in
         server.server_close()
 
 
-def _handler(objects: Mapping[str, Any]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+def _handler(objects: Mapping[str, Any]) -> type[JsonHandler]:
+    class Handler(JsonHandler):
+        def do_GET(self):  # noqa: N802
             if self.headers["Authorization"] != f"Bearer {_TOKEN}":
-                self._answer(401, _status(401, "Unauthorized"))
+                self.answer(401, _status(401, "Unauthorized"))
             elif self.path not in objects:
-                self._answer(404, _status(404, "NotFound"))
+                self.answer(404, _status(404, "NotFound"))
             else:
-                self._answer(200, objects[self.path])
-
-        def _answer(self, code, content):
-            body = json.dumps(content).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            """Says nothing."""
+                self.answer(200, objects[self.path])
 
     return Handler
 

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
 import tensorflow as tf
+from services import JsonHandler
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 
@@ -108,23 +109,15 @@ def serving(model: Model) -> Iterator[Ports]:
             except RefusedError as error:
                 return context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(JsonHandler):
+        def do_POST(self) -> None:  # noqa: N802
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:
                 (name,) = re.fullmatch(r"/v1/models/([^/:]+):predict", self.path).groups()
                 status, answer = 200, model.predict_json(name, body)
             except RefusedError as error:
                 status, answer = 400, {"error": str(error)}
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *arguments: object) -> None:
-            """Says nothing."""
+            self.answer(status, answer)
 
     grpc_server = grpc.server(futures.ThreadPoolExecutor(1))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Servicer(), grpc_server)

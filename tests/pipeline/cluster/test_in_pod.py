@@ -75,15 +75,23 @@ def test_a_folder_that_the_group_may_not_write(work):
     assert "not for its group" in text
 
 
-def test_a_file_system_without_locks(work, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "call", "error", "subject", "words"),
+    [
+        (fcntl, "lockf", errno.ENOLCK, "lock", ("No locks available", "lockd")),
+        (os, "rename", errno.ENOTSUP, "rename", ("not supported",)),
+    ],
+)
+def test_a_file_system_without_locks_or_renames(
+    work, monkeypatch, module, call, error, subject, words
+):
     def refuse(*arguments):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(fcntl, "lockf", refuse)
-    status, text = found(work)["lock"]
+    monkeypatch.setattr(module, call, refuse)
+    status, text = found(work)[subject]
     assert status == "failure"
-    assert "No locks available" in text
-    assert "lockd" in text
+    assert all(word in text for word in words)
 
 
 def test_a_lock_that_keeps_nobody_out(work, monkeypatch):
@@ -100,16 +108,6 @@ def test_a_file_system_in_user_space(work, tmp_path, monkeypatch):
     status, text = found(work)["lock"]
     assert status == "failure"
     assert "fuse.gcsfuse" in text
-
-
-def test_a_file_system_without_renames(work, monkeypatch):
-    def refuse(*arguments):
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-
-    monkeypatch.setattr(os, "rename", refuse)
-    status, text = found(work)["rename"]
-    assert status == "failure"
-    assert "not supported" in text
 
 
 @pytest.mark.parametrize(("value", "status"), [("open sesame", 0), ("", 2), (None, 2)])
