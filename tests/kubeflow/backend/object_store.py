@@ -40,13 +40,10 @@ def serving(uv: str, host: str, port: int, log: Path) -> Iterator[ObjectStore]:
       port: its port.
       log: what the server says.
     """
-    command = [uv, "run", "--no-project", "--with", _MOTO]
-    command += ["moto_server", "--host", host, "--port", str(port)]
     # Elsewhere than in the checkout, whose pyproject.toml says how new a package may be.
-    with (
-        log.open("wb") as file,
-        subprocess.Popen(command, stdout=file, stderr=file, cwd=log.parent) as server,
-    ):
+    command = [uv, "run", "--no-project", f"--directory={log.parent}", "--with", _MOTO]
+    command += ["moto_server", "--host", host, "--port", str(port)]
+    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             store = ObjectStore(f"{host}:{port}")
             _create(f"http://{store.address}/{BUCKET}", server)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from urllib.error import URLError
@@ -42,7 +43,8 @@ def python() -> list[str]:
         uv,
         "run",
         "--no-project",
-        "--no-config",
+        # Elsewhere than in the checkout, whose pyproject.toml says how new a package may be.
+        f"--directory={tempfile.gettempdir()}",
         "--python",
         sys.executable,
         *given,
