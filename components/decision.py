@@ -78,10 +78,10 @@ class Decision(BaseModel):
 
 def read(directory: str) -> Decision:
     """Reads the decision from the directory of a `GateDecision` artifact."""
-    return Decision.model_validate_json((Path(directory) / FILE_NAME).read_text())
+    return Decision.model_validate_json((Path(directory) / FILE_NAME).read_text(encoding="utf-8"))
 
 
 def write(decision: Decision, directory: str) -> None:
     """Writes the decision into the directory of a `GateDecision` artifact, which is made."""
     Path(directory).mkdir(parents=True, exist_ok=True)
-    (Path(directory) / FILE_NAME).write_text(decision.model_dump_json(indent=1))
+    (Path(directory) / FILE_NAME).write_text(decision.model_dump_json(indent=1), encoding="utf-8")

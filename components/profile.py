@@ -54,10 +54,10 @@ class Profile(BaseModel):
 
 def read(directory: str) -> Profile:
     """Reads the profile from the directory of a `ModelProfile` artifact."""
-    return Profile.model_validate_json((Path(directory) / FILE_NAME).read_text())
+    return Profile.model_validate_json((Path(directory) / FILE_NAME).read_text(encoding="utf-8"))
 
 
 def write(profile: Profile, directory: str) -> None:
     """Writes the profile into the directory of a `ModelProfile` artifact, which is made."""
     Path(directory).mkdir(parents=True, exist_ok=True)
-    (Path(directory) / FILE_NAME).write_text(profile.model_dump_json(indent=1))
+    (Path(directory) / FILE_NAME).write_text(profile.model_dump_json(indent=1), encoding="utf-8")

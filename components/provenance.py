@@ -42,7 +42,7 @@ class Provenance(BaseModel):
 
 def write(provenance: Provenance, version: str) -> None:
     """Writes the document into a version's folder."""
-    Path(version, PROVENANCE).write_text(provenance.model_dump_json(indent=1))
+    Path(version, PROVENANCE).write_text(provenance.model_dump_json(indent=1), encoding="utf-8")
 
 
 def read(version: str) -> Provenance:

@@ -53,7 +53,7 @@ def locked(directory: str) -> Iterator[None]:
       OSError: the directory cannot be written, or its file system knows no locks.
     """
     os.makedirs(directory, exist_ok=True)
-    with open(os.path.join(directory, _LOCK), "w") as file:
+    with open(os.path.join(directory, _LOCK), "w", encoding="utf-8") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         yield
 
@@ -92,7 +92,7 @@ def withdraw(path: str, record: Mapping[str, str]) -> str:
     with locked(os.path.dirname(path)):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         partial = f"{target}.partial"
-        with open(partial, "w") as file:
+        with open(partial, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=1)
         os.replace(partial, f"{target}.json")
         os.rename(path, target)
@@ -106,7 +106,7 @@ def withdrawal(path: str) -> dict[str, str] | None:
       path: the version's, where it is or was in service.
     """
     try:
-        with open(f"{withdrawn_path(path)}.json") as file:
+        with open(f"{withdrawn_path(path)}.json", encoding="utf-8") as file:
             return json.load(file)
     except FileNotFoundError:
         return None

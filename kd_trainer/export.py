@@ -54,7 +54,7 @@ def export(network: keras.Model, serving_dir: str, class_names: Sequence[str]) -
     network.save(target.parent / KERAS_FILE)
     with tempfile.TemporaryDirectory() as folder:
         vocabulary = Path(folder, CLASS_NAMES_FILE)
-        vocabulary.write_text("".join(f"{name}\n" for name in class_names))
+        vocabulary.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
         _archive(network, vocabulary).write_out(str(partial), verbose=False)
     warm_up.write(partial)
     partial.rename(target)

@@ -53,8 +53,8 @@ def _quotas(proc: Path) -> Iterator[float]:
 def _cgroups(proc: Path) -> Iterator[tuple[Path, Path]]:
     """Yields where a hierarchy with CPU quotas is mounted, and the process's place below it."""
     try:
-        memberships = (proc / "cgroup").read_text().splitlines()
-        mounts = (proc / "mountinfo").read_text().splitlines()
+        memberships = (proc / "cgroup").read_text(encoding="utf-8").splitlines()
+        mounts = (proc / "mountinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux with cgroups
         return
     places = {}
@@ -80,10 +80,10 @@ def _quota(folder: Path) -> Iterator[float]:
     """Yields a cgroup's quota, in processors, if it has one."""
     try:
         if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
         else:
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text()
+            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8")
     except OSError:
         return
     if quota not in ("max", "-1"):

@@ -128,7 +128,7 @@ def _size(folder: Path) -> int:
 def _alone(folder: Path) -> Iterator[None]:
     """Waits until nobody else is at a folder: what one opens, another must not remove."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as file:
+    with open(folder / "lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -136,7 +136,7 @@ def _alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
     """Locks a folder, if nobody else has; gives whether it has."""
-    with open(folder / "lock", "w") as file:
+    with open(folder / "lock", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -129,7 +129,7 @@ def train(
         StageRun(whole, number, history).run(going_on)
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
-        (log_dir / "history.json").write_text(json.dumps(history, indent=1))
+        (log_dir / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
     return history
 
 

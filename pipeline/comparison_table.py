@@ -21,7 +21,7 @@ def show(console: Console, folder: Path) -> None:
       console: where to.
       folder: of a `ComparisonTable`.
     """
-    with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
+    with open(folder / ComparisonTable.CSV_NAME, encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     compared = any(row["published"] for row in rows)
     table = Table(title="On the test split", title_justify="left")
@@ -34,7 +34,9 @@ def show(console: Console, folder: Path) -> None:
     console.print()
     console.print(table)
     # Below the Markdown's table it says in words what is chance.
-    _, _, sentences = (folder / ComparisonTable.MARKDOWN_NAME).read_text().partition("\n\n")
+    _, _, sentences = (
+        (folder / ComparisonTable.MARKDOWN_NAME).read_text(encoding="utf-8").partition("\n\n")
+    )
     console.print(sentences.strip(), highlight=False, soft_wrap=True)
     for name in (ComparisonTable.PAGE_NAME, ComparisonTable.CSV_NAME, ComparisonTable.CURVES_NAME):
         console.print(f"  {escape(str(folder / name))}", highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
         for path in _files(waiting.pop()):
             if path not in found:
                 found.add(path)
-                waiting += _imports(path.read_text())
+                waiting += _imports(path.read_text(encoding="utf-8"))
     return found
 
 

@@ -42,7 +42,7 @@ class Artifact:
     def document(self, name: str) -> Any:
         """Returns one of its JSON files; None if that is gone."""
         path = Path(self.uri, name)
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 @dataclass(frozen=True)

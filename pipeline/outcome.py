@@ -66,7 +66,7 @@ def read(plan: Plan, run_id: str, student_node: str = "DistillTrainer") -> Outco
     measured = profile.read(nodes["ModelProfiler"]["profile"].uri)
     made = decision.read(nodes["StudentGate"]["decision"].uri)
     summary_dir = Path(nodes[student_node]["summary"].uri)
-    summary = json.loads((summary_dir / DistillationSummary.FILE_NAME).read_text())
+    summary = json.loads((summary_dir / DistillationSummary.FILE_NAME).read_text(encoding="utf-8"))
     labels = _labels(plan, made.champion_version, summary)
     original = _published(plan, made.champion_version, summary)
     figures = published.figures(plan)
@@ -106,7 +106,7 @@ def _published(
 def _uses(artifact: Artifact | None) -> list[Use]:
     if artifact is None:
         return []
-    document = (Path(artifact.uri) / KeptTeacherOutputs.FILE_NAME).read_text()
+    document = (Path(artifact.uri) / KeptTeacherOutputs.FILE_NAME).read_text(encoding="utf-8")
     return [Use.model_validate(use) for use in json.loads(document)]
 
 

@@ -104,7 +104,7 @@ def _load(model: Path) -> tuple[tf.types.experimental.GenericFunction, list[str]
             f"{', '.join(sorted(signatures))}. Push it again with this version of tfx-distill."
         )
     try:
-        names = (model / "assets" / CLASS_NAMES_FILE).read_text().splitlines()
+        names = (model / "assets" / CLASS_NAMES_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise _incomplete(model, error) from error
     return signatures[_SIGNATURE], names

@@ -74,7 +74,7 @@ class Session(NamedTuple):
     def begin_log(self) -> None:
         """Says where the log is, and writes into it what one needs to know to read the rest."""
         self.console.print(f"log: {escape(str(self.log))}\n", highlight=False, soft_wrap=True)
-        with open(self.log, "a") as file:
+        with open(self.log, "a", encoding="utf-8") as file:
             file.write(f"{yaml.safe_dump(origin.libraries())}\n{document(self.config)}\n")
 
 

@@ -35,7 +35,9 @@ def note(workdir: Path, run_id: str, root: str, metadata: ConnectionConfig) -> N
         return
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f".{run_id}")
-    partial.write_text(json.dumps({"root": root, "metadata": run_store.name(metadata)}))
+    partial.write_text(
+        json.dumps({"root": root, "metadata": run_store.name(metadata)}), encoding="utf-8"
+    )
     os.replace(partial, path)
 
 
@@ -53,7 +55,7 @@ def end(workdir: Path, metadata: ConnectionConfig) -> list[str]:
     """
     ended = []
     for path in sorted((workdir / _FOLDER).glob("[!.]*")):
-        told = json.loads(path.read_text())
+        told = json.loads(path.read_text(encoding="utf-8"))
         if told["metadata"] != run_store.name(metadata):
             continue
         if run_store.exists(metadata):

@@ -49,7 +49,7 @@ def in_use(workdir: Path) -> Iterator[Callable[[], None]]:
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        lock = open(workdir / _LOCK, "a+")  # noqa: SIM115
+        lock = open(workdir / _LOCK, "a+", encoding="utf-8")  # noqa: SIM115
     except OSError as error:
         raise ConfigError(
             f"The folder {str(workdir)!r} cannot be written: {error.strerror}. Give another one "
@@ -86,7 +86,7 @@ def check_free(workdir: Path) -> None:
       ConfigError: one does.
     """
     # A workdir that cannot be looked into is refused by what makes it.
-    with suppress(OSError), open(workdir / _LOCK) as lock:
+    with suppress(OSError), open(workdir / _LOCK, encoding="utf-8") as lock:
         _lock(lock, workdir, fcntl.LOCK_SH)
 
 

@@ -95,7 +95,7 @@ def tab() -> Iterator[Tab]:
 
 def _wait_for_port(file: Path) -> str:
     deadline = time.monotonic() + _PATIENCE
-    while not (file.exists() and file.read_text()):
+    while not (file.exists() and file.read_text(encoding="utf-8")):
         assert time.monotonic() < deadline, "Chromium does not start"
         time.sleep(0.05)
-    return file.read_text().split()[0]
+    return file.read_text(encoding="utf-8").split()[0]

@@ -47,11 +47,15 @@ def _classpath(folder: Path) -> str:
     command += [f"-D{name}={version}" for name, version in versions.items()]
     try:
         done = subprocess.run(
-            [*command, f"-Dmdep.outputFile={file}"], capture_output=True, text=True, timeout=600
+            [*command, f"-Dmdep.outputFile={file}"],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            encoding="utf-8",
         )
     except subprocess.TimeoutExpired:
         pytest.skip("Maven did not get the libraries of Beam's Flink runner in ten minutes")
     if done.returncode:
         said = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stderr)
         pytest.skip(f"Maven did not get the libraries of Beam's Flink runner: {said}")
-    return file.read_text().strip()
+    return file.read_text(encoding="utf-8").strip()

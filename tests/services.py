@@ -46,7 +46,7 @@ def started(command: Sequence[str], port: int, log: Path):
     ):
         try:
             while not _listens(port):
-                assert server.poll() is None, log.read_text()
+                assert server.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.1)
             yield
         finally:

@@ -90,10 +90,10 @@ def job_service(tmp_path_factory):
         open(folder / "log", "wb") as log,
         subprocess.Popen([*command, "--port_file", port_file], stdout=log, stderr=log) as service,
     ):
-        while not (port_file.exists() and port_file.read_text()):
-            assert service.poll() is None, (folder / "log").read_text()
+        while not (port_file.exists() and port_file.read_text(encoding="utf-8")):
+            assert service.poll() is None, (folder / "log").read_text(encoding="utf-8")
             time.sleep(0.1)
-        yield f"localhost:{port_file.read_text()}"
+        yield f"localhost:{port_file.read_text(encoding='utf-8')}"
         service.terminate()
 
 

@@ -42,11 +42,11 @@ def test_2_the_table_is_what_the_evaluators_say(history):
     (run,) = history.runs
     outputs = {node.id: node.outputs for node in run.nodes}
     folder = Path(outputs["Leaderboard"]["table"].uri)
-    with open(folder / ComparisonTable.CSV_NAME, newline="") as lines:
+    with open(folder / ComparisonTable.CSV_NAME, encoding="utf-8", newline="") as lines:
         table = {line["row"]: line for line in csv.DictReader(lines)}
     assert set(table) == {"teacher", "baseline", *METHODS}
-    figure = (folder / ComparisonTable.CURVES_NAME).read_text()
-    page = (folder / ComparisonTable.PAGE_NAME).read_text()
+    figure = (folder / ComparisonTable.CURVES_NAME).read_text(encoding="utf-8")
+    page = (folder / ComparisonTable.PAGE_NAME).read_text(encoding="utf-8")
     for row in METHODS:
         uri = outputs[f"TrialEvaluator.{row}_0"]["evaluation"].uri
         metrics = evaluation.metrics(uri, "candidate")
@@ -62,7 +62,7 @@ def test_3_lineage_and_card_are_of_the_best(workdir, history):
     best = run.output(pushes.COMPARISON).properties["best"]
     student = lineage.trace(history, pushes.find(history, None))["student"]
     assert student["method"]["name"] == best
-    card = (version / "README.md").read_text()
+    card = (version / "README.md").read_text(encoding="utf-8")
     assert f"was distilled into it by {best} " in card
     assert f"| seed | {student['seed']} |" in card
     assert str(pushes.ending(history, run)) == f"pushed {version.name}"

@@ -27,7 +27,11 @@ def test_1_a_killed_run_resumes_and_is_refused_with_numbers(workdir):
     settings = {**EPOCHS, "gate__min_accuracy": 1}
     command = [sys.executable, "-m", "pipeline.cli", "run", "--workdir", workdir.path]
     with subprocess.Popen(
-        [*command, *sets(SMALL, **settings)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [*command, *sets(SMALL, **settings)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     ) as killed:
         assert any("task 2/3" in line for line in killed.stdout)
         killed.kill()
@@ -40,7 +44,10 @@ def test_1_a_killed_run_resumes_and_is_refused_with_numbers(workdir):
     assert not list((workdir.path / "checkpoints").rglob("*.npz"))
     # The library's noise is in the log alone.
     assert len(ran.printed.splitlines()) < 60
-    assert any("learning_rate: 0.1" in log.read_text() for log in (workdir.path / "logs").iterdir())
+    assert any(
+        "learning_rate: 0.1" in log.read_text(encoding="utf-8")
+        for log in (workdir.path / "logs").iterdir()
+    )
     assert ran.executed >= {"DistillTrainer", "StudentGate"}
     assert "must be at least 100.00%: refuse" in ran.printed
     assert ran.printed.count(": refuse") == 1
@@ -162,7 +169,9 @@ def test_6_lineage_names_the_run_that_trained_what_a_cached_run_pushed(workdir):
     assert len(record["code"]["fingerprint"]) == 64
     if (ROOT / ".git").exists():
         head = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-        found = subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+        found = subprocess.run(
+            head, capture_output=True, text=True, check=True, encoding="utf-8"
+        ).stdout.strip()
         assert record["code"]["revision"] == found
     assert record["environment"]["python"] == platform.python_version()
 
@@ -214,7 +223,7 @@ def test_9_chromium_shows_the_report(workdir):
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
             assert tab.evaluate('document.querySelectorAll("svg .node rect").length') >= 9
             images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
-            assert len(images) == report.read_text().count("<img") > 0
+            assert len(images) == report.read_text(encoding="utf-8").count("<img") > 0
             assert all(images)
 
 

@@ -32,7 +32,7 @@ def processes_of_session(session):
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, _, theirs = path.read_text().rpartition(")")[2].split()[:4]
+            state, _, _, theirs = path.read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
         except OSError:  # it has ended meanwhile
             continue
         if int(theirs) == session and state != "Z":
@@ -51,9 +51,12 @@ def test_a_second_run_is_refused_and_sigterm_stops_the_first(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        encoding="utf-8",
     ) as first:
         assert any("task 2/50" in line for line in first.stdout)  # the baseline's second epoch
-        second = subprocess.run(words(tmp_path, settings), cwd=ROOT, capture_output=True, text=True)
+        second = subprocess.run(
+            words(tmp_path, settings), cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+        )
         assert second.returncode == 2
         assert f"in use by another run (process {first.pid} on " in second.stderr
         first.send_signal(signal.SIGTERM)

@@ -52,7 +52,9 @@ def test_2_the_model_cards_snippet_answers(workdir, tmp_path):
     copy = shutil.copytree(version, tmp_path / "copy")
     image = tf.random.stateless_uniform((48, 64, 3), (0, 0), 0, 256, tf.int32)
     (copy / "image.png").write_bytes(tf.io.encode_png(tf.cast(image, tf.uint8)).numpy())
-    (snippet,) = re.findall(r"```python\n(.*?)```", (copy / "README.md").read_text(), re.DOTALL)
+    (snippet,) = re.findall(
+        r"```python\n(.*?)```", (copy / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     result = subprocess.run(
         [sys.executable, "-c", snippet], check=True, cwd=copy, timeout=120, capture_output=True
     )
@@ -178,7 +180,9 @@ def test_b_edited_code_is_not_served_from_the_cache(workdir, tmp_path, monkeypat
     for package in ("components", "kd_trainer"):
         shutil.copytree(ROOT / package, tmp_path / package)
     monkeypatch.setattr(fingerprint, "_ROOT", tmp_path)
-    with open(tmp_path / "kd_trainer" / "methods" / "soft_logits.py", "a") as file:
+    with open(
+        tmp_path / "kd_trainer" / "methods" / "soft_logits.py", "a", encoding="utf-8"
+    ) as file:
         file.write("\n# edited\n")
     ran = workdir.run()
     assert "DistillTrainer" in ran.executed
@@ -189,7 +193,9 @@ def test_c_edited_schema_under_the_same_path(workdir, tmp_path):
     schema = tmp_path / "mine.pbtxt"
     shutil.copyfile(ROOT / "schemas" / "cifar100.pbtxt", schema)
     assert workdir.run(data__schema_path=schema).cached >= TRAINING  # the same content
-    schema.write_text(schema.read_text().replace("max: 19", "max: 12"))
+    schema.write_text(
+        schema.read_text(encoding="utf-8").replace("max: 19", "max: 12"), encoding="utf-8"
+    )
     ran = workdir.run(data__schema_path=schema)
     assert ran.status == 1
     assert "split 'train', feature 'coarse_label': INT_TYPE_BIG_INT" in ran.printed

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 def named():
     """The tests that the document names, as (file, function); "" is the whole file."""
-    text = (ROOT / "SECURITY.md").read_text()
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     file = ""
     for words in re.findall(r"`((?:tests/[\w/]+\.py)?(?:::\w+)?)`", text):
         path, _, function = words.partition("::")
@@ -26,5 +26,5 @@ def test_there_are_some():
 
 @pytest.mark.parametrize(("file", "function"), named())
 def test_a_test_that_is_named_exists(file, function):
-    text = (ROOT / file).read_text()
+    text = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(rf"^def {function or 'test_'}", text, re.MULTILINE), f"{file}::{function}"

@@ -18,7 +18,7 @@ PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
 def packages(python):
-    return (PROJECTS[python] / "uv.lock").read_text().split("[[package]]\n")[1:]
+    return (PROJECTS[python] / "uv.lock").read_text(encoding="utf-8").split("[[package]]\n")[1:]
 
 
 def name(package):
@@ -64,7 +64,7 @@ def test_each_python_has_its_line_of_tfx(python, tfx, tensorflow):
 
 @pytest.mark.parametrize("file", ["Makefile", "kubeflow/Dockerfile"])
 def test_nothing_is_installed_past_the_lock(file):
-    text = (ROOT / file).read_text().replace("\\\n", " ")
+    text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
     installs = [line for line in text.splitlines() if re.search(r"\b(uv|UV\)) sync\b", line)]
     assert installs
     assert all("--locked" in line for line in installs)
@@ -89,13 +89,14 @@ def make(target, *arguments):
         capture_output=True,
         text=True,
         env={**os.environ, "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}"},
+        encoding="utf-8",
     ).stdout
 
 
 def test_make_sbom_lists_what_is_in_the_image(tmp_path):
     target = tmp_path / "sbom.json"
     make("sbom", f"SBOM={target}", f"PYTHON={PYTHON}")
-    document = json.loads(target.read_text())
+    document = json.loads(target.read_text(encoding="utf-8"))
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
     components = {part["name"]: part for part in document["components"]}
     assert components["tensorflow"]["version"] == versions(PYTHON)["tensorflow"]
@@ -105,7 +106,7 @@ def test_make_sbom_lists_what_is_in_the_image(tmp_path):
         assert all(alg["alg"] == "SHA-256" for of_file in hashes for alg in of_file)
         assert hashes, part["name"]
     # Neither what only developers have nor what the Dockerfile leaves out.
-    dockerfile = (ROOT / "kubeflow/Dockerfile").read_text()
+    dockerfile = (ROOT / "kubeflow/Dockerfile").read_text(encoding="utf-8")
     left_out = set(re.findall(r"--no-install-package (\S+)", dockerfile))
     assert len(left_out) >= 5
     assert not {"pytest", "ruff", "mypy", "jax", *left_out} & components.keys()

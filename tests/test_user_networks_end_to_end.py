@@ -70,7 +70,7 @@ def test_1_they_go_through_to_service(run, folder):
     [version] = (folder / "workdir" / "serving" / "quick").glob("[0-9]*")
     assert (version / "saved_model.pb").is_file()
     [summary] = (folder / "workdir").rglob(DistillationSummary.FILE_NAME)
-    document = json.loads(summary.read_text())
+    document = json.loads(summary.read_text(encoding="utf-8"))
     assert document["networks"] == {"teacher": "teacher", "student": "student"}
     assert document["test"]["teacher"]["top1"] > 0.15
 

@@ -56,7 +56,7 @@ def main() -> None:
 
     def write() -> None:
         text = table.render(ledger, command(options), setting(options, splits))
-        out.with_suffix(".md").write_text(text)
+        out.with_suffix(".md").write_text(text, encoding="utf-8")
 
     for seed in options.seeds:
         for row, spec in rows(options.rows):
@@ -86,7 +86,7 @@ def main() -> None:
             print(ledger.describe(row, seed), flush=True)
             write()
     write()
-    print(out.with_suffix(".md").read_text())
+    print(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
 def rows(chosen: list[str]) -> Iterator[tuple[str, Any]]:

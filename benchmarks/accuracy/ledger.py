@@ -11,7 +11,7 @@ class Ledger:
 
     def __init__(self, path: Path):
         self._path = path
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         self.runs: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
     def has(self, row: str, seed: int) -> bool:
@@ -53,7 +53,7 @@ class Ledger:
         }
         run = _rounded(run)
         self.runs.append(run)
-        with open(self._path, "a") as file:
+        with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(run) + "\n")
 
     def describe(self, row: str, seed: int) -> str:

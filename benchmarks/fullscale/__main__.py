@@ -71,7 +71,7 @@ def _table(options: argparse.Namespace) -> None:
 
     files = _files(options)
     text = table.render(Ledger(files.ledger), rows(), options.rehearse)
-    files.ledger.with_suffix(".md").write_text(text)
+    files.ledger.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 

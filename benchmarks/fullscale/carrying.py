@@ -89,6 +89,7 @@ def _tree() -> Iterable[Path]:
         check=True,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     return (path for path in map(Path, listed.stdout.split("\0")) if path.is_file())
 

@@ -23,7 +23,11 @@ def main() -> None:
     options = _options()
     ledger = options.out.with_suffix(".jsonl")
     ledger.parent.mkdir(parents=True, exist_ok=True)
-    runs = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
+    runs = (
+        [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+        if ledger.exists()
+        else []
+    )
     if runs and not options.workdir.is_dir():
         raise SystemExit(f"{ledger} has {len(runs)} runs, but {options.workdir} is gone: remove it")
     end = time.monotonic() + 60 * options.minutes
@@ -32,12 +36,12 @@ def main() -> None:
         start = time.monotonic()
         run = _run(len(runs), options)
         runs.append(run)
-        with open(ledger, "a") as file:
+        with open(ledger, "a", encoding="utf-8") as file:
             file.write(json.dumps(run) + "\n")
         print(json.dumps(run), flush=True)
         longest = max(longest, time.monotonic() - start)
     text = table.render(runs, _command(options), _setting(options))
-    options.out.with_suffix(".md").write_text(text)
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -87,6 +87,7 @@ def carry_out(words: list[str]) -> Measured:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
     assert process.stdout is not None
     printed = process.stdout.read()

@@ -45,7 +45,7 @@ def main() -> None:
     origin = {"seed": options.seed, "code": code()}
     selection = Selection(ROOT, options.coverage)
     selected = {m: selection.tests(m) for m in draw(ROOT, GROUPS, options.count, options.seed)}
-    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    lines = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
     rows = {_key(row): row for row in map(json.loads, lines) if origin.items() <= row.items()}
     facts = {mutant: _facts(mutant, tests) for mutant, tests in selected.items()}
     drawn = [_key(fact) for fact in facts.values()]
@@ -72,12 +72,14 @@ def main() -> None:
         for future in as_completed(tried):
             row = {**origin, **facts[tried[future]], **future.result()._asdict()}
             rows[_key(row)] = row
-            with open(ledger, "a") as file:
+            with open(ledger, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{row['seconds']:6.1f} s  {row['result']}: {row['after']}", flush=True)
-            options.out.write_text(table.render([rows[key] for key in drawn if key in rows]))
-    options.out.write_text(table.render([rows[key] for key in drawn]))
-    print(options.out.read_text())
+            options.out.write_text(
+                table.render([rows[key] for key in drawn if key in rows]), encoding="utf-8"
+            )
+    options.out.write_text(table.render([rows[key] for key in drawn]), encoding="utf-8")
+    print(options.out.read_text(encoding="utf-8"))
 
 
 def code() -> str:

@@ -104,7 +104,7 @@ class _Recorder:
 
     @property
     def failed(self) -> str | None:
-        return self._file.read_text() if self._file.exists() else None
+        return self._file.read_text(encoding="utf-8") if self._file.exists() else None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -118,7 +118,7 @@ class _Recorder:
 
     def _record(self, report: Any) -> None:
         if report.failed and not self._file.exists():
-            self._file.write_text(report.nodeid)
+            self._file.write_text(report.nodeid, encoding="utf-8")
 
 
 if __name__ == "__main__":

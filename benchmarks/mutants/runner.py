@@ -80,6 +80,7 @@ class Runner:
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for this process alone
+                encoding="utf-8",
             )
 
     def __enter__(self) -> "Runner":
@@ -117,7 +118,7 @@ class Runner:
                 if unedited == _TIMEOUT:
                     return outcome(UNDECIDED, failure)
                 if "::" not in failure:
-                    output = (self._scratch / "output.txt").read_text()[-_SHOWN:]
+                    output = (self._scratch / "output.txt").read_text(encoding="utf-8")[-_SHOWN:]
                     raise RuntimeError(f"{failure}, without an edit too: {output}")
                 self._unusable.add(failure)
         return outcome(SURVIVED)
@@ -147,7 +148,7 @@ class Runner:
             self._server.stdin.flush()
             answer = self._server.stdout.readline()
         if not answer:
-            log = (self._scratch / "server.txt").read_text()[-_SHOWN:]
+            log = (self._scratch / "server.txt").read_text(encoding="utf-8")[-_SHOWN:]
             raise RuntimeError(f"the process that runs the tests has exited: {log}")
         status, failed = json.loads(answer)
         if status is None:
@@ -173,5 +174,7 @@ class Runner:
 
 def _files(root: Path) -> list[str]:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(
+        command, cwd=root, check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout
     return [name for name in names.split("\0") if (root / name).is_file()]

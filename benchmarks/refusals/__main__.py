@@ -28,7 +28,9 @@ def measure(name: str, folder: Path, places: dict[str, Path]) -> Refusal:
     program = str(Path(sys.executable).with_name("tfx-distill"))
     words = [program, *CASES[name].command(folder, places)]
     start = time.perf_counter()
-    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=600)
+    ran = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, timeout=600, encoding="utf-8"
+    )
     seconds = time.perf_counter() - start
     return Refusal(name, ran.returncode, seconds, ran.stderr.replace(str(folder), "..."))
 
@@ -51,7 +53,7 @@ def main() -> None:
             folder.mkdir()
             refusals.append(measure(name, folder, places))
             print(f"{refusals[-1].seconds:6.1f} s  {name}", flush=True)
-    options.out.write_text(render(refusals))
+    options.out.write_text(render(refusals), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main() -> int:
     document = json.dumps(found, indent=1)
     print(document)
     if options.out:
-        options.out.write_text(f"{document}\n")
+        options.out.write_text(f"{document}\n", encoding="utf-8")
     return 1 if found["problems"] else 0
 
 

@@ -102,14 +102,14 @@ class Command:
           The exit status; that of SIGKILL is -9.
         """
         self.starts = {"": 0.0}
-        with open(self.output, "a+") as output:
+        with open(self.output, "a+", encoding="utf-8") as output:
             seen = output.seek(0, os.SEEK_END)
             begin, begin_by_clock = time.monotonic(), time.time()
             process = self._start(output)
             while process.poll() is None:
                 watch()
                 now = time.monotonic() - begin
-                with open(self.output) as printed:
+                with open(self.output, encoding="utf-8") as printed:
                     printed.seek(seen)
                     lines = printed.read().splitlines()
                 begun = [*self._before_nodes(begin_by_clock)]

@@ -62,7 +62,7 @@ def go_on(
             raise RuntimeError(f"The undisturbed run ended with {status}: {undisturbed.output}")
         drawn = moments(undisturbed.starts, kills, seed)
         _keep(state, {"moments": drawn, "killed": [], "problems": [], "statuses": []})
-    course = json.loads(state.read_text())
+    course = json.loads(state.read_text(encoding="utf-8"))
     [complete] = checks.files_of_versions(undisturbed.workdir)
 
     def watch() -> None:
@@ -113,5 +113,5 @@ def _where(printed: str, command: Command) -> str:
 
 def _keep(path: Path, document: Mapping[str, Any]) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1))
+    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
     partial.replace(path)

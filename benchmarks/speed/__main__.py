@@ -22,7 +22,7 @@ def main() -> None:
     print(text)
     out = options.out or RESULTS / f"{options.table}.md"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text)
+    out.write_text(text, encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:

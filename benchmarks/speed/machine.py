@@ -35,7 +35,7 @@ def _named(word: str) -> str:
 
 
 def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
     flags = fields.get("flags", "").split()
     has = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if flag in flags]

@@ -47,6 +47,7 @@ def started(
         env={**os.environ, "PYTHONPATH": paths},
         text=True,
         bufsize=1,
+        encoding="utf-8",
     ) as process:
 
         def asked(name: str) -> str:

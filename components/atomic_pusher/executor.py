@@ -76,7 +76,7 @@ class Executor(base_executor.BaseExecutor):
                 decision,
                 run,
             )
-            Path(folder, MODEL_CARD).write_text(card)
+            Path(folder, MODEL_CARD).write_text(card, encoding="utf-8")
             origin = provenance.Provenance(
                 time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 run_id=(self._context and self._context.pipeline_run_id) or "",
@@ -141,4 +141,6 @@ def _holds(version: str, saved_model: str, lite: list[str]) -> bool:
 
 
 def _read(artifacts: list[Artifact], kind: type[GateDecision | ModelProfile | RunRecord]) -> str:
-    return Path(artifact_utils.get_single_uri(artifacts), kind.FILE_NAME).read_text()
+    return Path(artifact_utils.get_single_uri(artifacts), kind.FILE_NAME).read_text(
+        encoding="utf-8"
+    )

@@ -46,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
 
 def _best_row(file: Path) -> str:
     """Returns the method that stands first: the table has the best mean first."""
-    with open(file, newline="") as lines:
+    with open(file, encoding="utf-8", newline="") as lines:
         rows = [line["row"] for line in csv.DictReader(lines)]
     return next(row for row in rows if row not in (TEACHER, BASELINE))
 
@@ -54,6 +54,8 @@ def _best_row(file: Path) -> str:
 def _validated(model_run: list[Artifact]) -> float:
     """Returns the last epoch's accuracy on `eval`, for `test` must not choose; 0 without one."""
     history = json.loads(
-        (Path(artifact_utils.get_single_uri(model_run)) / "history.json").read_text()
+        (Path(artifact_utils.get_single_uri(model_run)) / "history.json").read_text(
+            encoding="utf-8"
+        )
     )
     return history[-1].get("val_accuracy", 0.0)

@@ -78,6 +78,6 @@ def _record(uses: list[Use], artifact: Artifact) -> None:
     """Writes what the training had of the teacher's kept outputs."""
     path = Path(artifact.uri) / KeptTeacherOutputs.FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([use.model_dump() for use in uses], indent=1))
+    path.write_text(json.dumps([use.model_dump() for use in uses], indent=1), encoding="utf-8")
     for use in uses:
         artifact.set_string_custom_property(f"outputs_{use.key}", use.sentence)

@@ -55,6 +55,6 @@ def write(
     }
     path = Path(summary.uri) / DistillationSummary.FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1))
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
     model.set_string_custom_property("method", methods.label(config["method"]))
     model.set_float_custom_property("test_top1", document["test"]["student"]["top1"])

@@ -50,5 +50,5 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _trials(artifact: Artifact) -> list[Trial]:
-    listed = json.loads((Path(artifact.uri) / Trials.FILE_NAME).read_text())
+    listed = json.loads((Path(artifact.uri) / Trials.FILE_NAME).read_text(encoding="utf-8"))
     return [Trial(**{**trial, "curve": tuple(trial["curve"])}) for trial in listed]

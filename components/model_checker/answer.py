@@ -43,8 +43,10 @@ def main(model_dir: str, requests_file: str, answers_file: str) -> None:
         return {"signature": name, "tensors": tensors}
 
     model = tf.saved_model.load(model_dir)
-    requests = json.loads(Path(requests_file).read_text())
-    Path(answers_file).write_text(json.dumps([answer(request) for request in requests]))
+    requests = json.loads(Path(requests_file).read_text(encoding="utf-8"))
+    Path(answers_file).write_text(
+        json.dumps([answer(request) for request in requests]), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

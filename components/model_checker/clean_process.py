@@ -40,7 +40,7 @@ def ask(
     """
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder, "requests.json"), Path(folder, "answers.json")
-        asked.write_text(json.dumps([_document(request) for request in requests]))
+        asked.write_text(json.dumps([_document(request) for request in requests]), encoding="utf-8")
         workdir = Path(folder, "empty")
         workdir.mkdir()
         # -I: neither that folder, nor the script's, nor PYTHONPATH.
@@ -57,13 +57,14 @@ def ask(
                 text=True,
                 errors="replace",
                 timeout=timeout,
+                encoding="utf-8",
             )
         except subprocess.TimeoutExpired:
             raise NoAnswerError(f"it had not answered after {timeout:g} s") from None
         if process.returncode:
             said = process.stderr.strip()[-_SHOWN:]
             raise NoAnswerError(f"its process ended with status {process.returncode}: {said}")
-        return [_outputs(document) for document in json.loads(answered.read_text())]
+        return [_outputs(document) for document in json.loads(answered.read_text(encoding="utf-8"))]
 
 
 def _document(request: PredictRequest) -> dict:

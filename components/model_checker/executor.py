@@ -48,7 +48,7 @@ class Executor(base_executor.BaseExecutor):
         }
         path = Path(blessing.uri, RESULT)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=1))
+        path.write_text(json.dumps(document, indent=1), encoding="utf-8")
         # `blessed` is what TFX's InfraValidator sets, and its Pusher reads.
         blessing.set_int_custom_property("blessed", int(blessed))
         blessing.set_int_custom_property("faults", len(found.reasons))

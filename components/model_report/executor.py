@@ -42,7 +42,9 @@ class Executor(base_executor.BaseExecutor):
         path = Path(report.uri) / ReportPage.FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
-        path.with_name(ReportPage.CONFUSION_NAME).write_text(json.dumps(confusion.matrix(read)))
+        path.with_name(ReportPage.CONFUSION_NAME).write_text(
+            json.dumps(confusion.matrix(read)), encoding="utf-8"
+        )
         _tell(read, report)
         pushed = artifacts["pushed_model"]
         if pushed.get_int_custom_property("pushed"):

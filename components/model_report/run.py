@@ -106,12 +106,16 @@ def read(artifacts: Mapping[str, Artifact]) -> Run:
         )
     return Run(
         artifacts=artifacts,
-        record=json.loads((folders["run_record"] / RunRecord.FILE_NAME).read_text()),
+        record=json.loads(
+            (folders["run_record"] / RunRecord.FILE_NAME).read_text(encoding="utf-8")
+        ),
         decision=decision.read(str(folders["decision"])),
         profile=profile.read(str(folders["profile"])),
-        summary=json.loads((folders["summary"] / DistillationSummary.FILE_NAME).read_text()),
+        summary=json.loads(
+            (folders["summary"] / DistillationSummary.FILE_NAME).read_text(encoding="utf-8")
+        ),
         histories={
-            network: json.loads((folders[key] / HISTORY).read_text())
+            network: json.loads((folders[key] / HISTORY).read_text(encoding="utf-8"))
             for network, key in TRAININGS.items()
             if key in folders
         },

@@ -56,12 +56,14 @@ def _git(*arguments: str) -> str | None:
         return None
     # In a container the checkout may belong to somebody else, which git would refuse.
     options = ["--no-optional-locks", "-C", str(_ROOT), "-c", f"safe.directory={_ROOT}"]
-    finished = subprocess.run(["git", *options, *arguments], capture_output=True, text=True)
+    finished = subprocess.run(
+        ["git", *options, *arguments], capture_output=True, text=True, encoding="utf-8"
+    )
     return finished.stdout.strip() if finished.returncode == 0 else None
 
 
 def _cpu() -> str:
     """Returns the processor's model, as Linux tells it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.machine()

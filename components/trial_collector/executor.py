@@ -35,7 +35,7 @@ class Executor(base_executor.BaseExecutor):
         (trials,) = output_dict["trials"]
         folder = Path(trials.uri)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / Trials.FILE_NAME).write_text(json.dumps(found, indent=2))
+        (folder / Trials.FILE_NAME).write_text(json.dumps(found, indent=2), encoding="utf-8")
 
 
 def _trial(key: str, described: dict[str, Any], input_dict: Artifacts) -> Trial:
@@ -46,7 +46,7 @@ def _trial(key: str, described: dict[str, Any], input_dict: Artifacts) -> Trial:
     (measured,) = input_dict[f"{key}_evaluation"]
     history = []
     if run := input_dict.get(f"{key}_model_run"):
-        history = json.loads((Path(run[0].uri) / "history.json").read_text())
+        history = json.loads((Path(run[0].uri) / "history.json").read_text(encoding="utf-8"))
     validated = [row["val_accuracy"] for row in history if "val_accuracy" in row]
     return Trial(
         **described,

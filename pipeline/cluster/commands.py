@@ -158,7 +158,7 @@ def rollback(options: argparse.Namespace) -> int:
                 "pushed; Kubeflow's page `Pipelines` lists them."
             )
         path = Path(folder, f"{options.name}-rollback.yaml")
-        path.write_text(made.document(options.name, stored, options.last))
+        path.write_text(made.document(options.name, stored, options.last), encoding="utf-8")
         pipeline = compiled.read(path)
         image = [f"image={options.image}"] if options.image else []
         parameters = pipeline.arguments([f"reason={options.reason}", *image])

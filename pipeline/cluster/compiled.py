@@ -103,7 +103,7 @@ def read(path: Path) -> CompiledPipeline:
     if path.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"--spec: found {str(path)!r}, expected a name that ends in .yaml.")
     try:
-        documents = list(yaml.safe_load_all(path.read_text()))
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"--spec: {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

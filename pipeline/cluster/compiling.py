@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     text = _compile(config, options)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         os.replace(partial, target)
     except OSError as error:
         raise ConfigError(f"--output: {target} cannot be written: {error.strerror}.") from error
@@ -65,7 +65,7 @@ def pipeline_of(options: argparse.Namespace) -> Iterator[compiled.CompiledPipeli
     config = load(options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{config.name}.yaml")
-        path.write_text(_compile(config, options))
+        path.write_text(_compile(config, options), encoding="utf-8")
         yield compiled.read(path)
 
 

@@ -138,7 +138,7 @@ def _ask_pod(
     subject = "pod with GPU" if gpus else "pod"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "doctor.yaml")
-        path.write_text(document(settings, gpus))
+        path.write_text(document(settings, gpus), encoding="utf-8")
         pipeline = compiled.read(path)
         body = commands.body_of(options, service, pipeline, {})
     run_id = commands.start(options, service, pipeline, body)

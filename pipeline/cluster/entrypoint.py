@@ -162,14 +162,14 @@ def _report(
     output_file: Path, addresses: Mapping[str, str], shown: Mapping[str, dict[str, Any]]
 ) -> None:
     """Adds what the entry point makes to what TFX reported, and names the store again."""
-    output = json.loads(output_file.read_text())
+    output = json.loads(output_file.read_text(encoding="utf-8"))
     if shown:
         ((_, written),) = _artifacts(output)
         for key, artifact in views.made(shown, written, Path(written["uri"])).items():
             output["artifacts"][key] = {"artifacts": [artifact]}
     for _, artifact in _artifacts(output):
         artifact["uri"] = addresses[artifact["uri"]]
-    output_file.write_text(json.dumps(output))
+    output_file.write_text(json.dumps(output), encoding="utf-8")
 
 
 def _both(executor_input: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -125,12 +125,14 @@ def _rename(drafts: Path) -> Finding:
     """A version is pushed by a rename of a folder, a link and files by a rename over another."""
     try:
         for name in ("old", "new"):
-            (drafts / name).write_text(name)
+            (drafts / name).write_text(name, encoding="utf-8")
         os.replace(drafts / "new", drafts / "old")
         (drafts / "draft").mkdir()
-        (drafts / "draft" / "model").write_text("model")
+        (drafts / "draft" / "model").write_text("model", encoding="utf-8")
         os.rename(drafts / "draft", drafts / "pushed")
-        whole = (drafts / "old").read_text() == "new" and (drafts / "pushed" / "model").exists()
+        whole = (drafts / "old").read_text(encoding="utf-8") == "new" and (
+            drafts / "pushed" / "model"
+        ).exists()
     except OSError as error:
         whole, why = False, f": {error.strerror}"
     else:

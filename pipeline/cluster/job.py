@@ -82,7 +82,7 @@ class _Cluster:
         kubernetes.config.load_incluster_config()
         self._batch, self._core = kubernetes.client.BatchV1Api(), kubernetes.client.CoreV1Api()
         self._missing = kubernetes.client.ApiException
-        self._name, self._namespace = name, _NAMESPACE.read_text().strip()
+        self._name, self._namespace = name, _NAMESPACE.read_text(encoding="utf-8").strip()
 
     def create(self, settings: KubeflowConfig, image: str, folder: Path) -> None:
         # Kubeflow sets both in a task's container (`commonEnvs` in

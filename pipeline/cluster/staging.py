@@ -30,7 +30,7 @@ def stage(arguments: list[str], folder: Path) -> None:
         artifact["uri"] = str(target)
     _place_outputs(executor_input, folder)
     staged = [*arguments[:place], json.dumps(executor_input), *arguments[place + 1 :]]
-    (folder / _ARGUMENTS).write_text(json.dumps(staged))
+    (folder / _ARGUMENTS).write_text(json.dumps(staged), encoding="utf-8")
 
 
 def arguments(folder: Path, outputs: Path | None = None) -> list[str]:
@@ -40,7 +40,7 @@ def arguments(folder: Path, outputs: Path | None = None) -> list[str]:
       folder: the folder.
       outputs: where the outputs go instead of into the folder.
     """
-    staged = json.loads((folder / _ARGUMENTS).read_text())
+    staged = json.loads((folder / _ARGUMENTS).read_text(encoding="utf-8"))
     if outputs is not None:
         place = staged.index(INPUT) + 1
         executor_input = json.loads(staged[place])
@@ -64,12 +64,12 @@ def collect(arguments: list[str], folder: Path) -> None:
     for source, target in places.items():
         if Path(source).exists():
             _copy(Path(source), Path(target))
-    reported = json.loads(Path(executor_input["outputs"]["outputFile"]).read_text())
+    reported = json.loads(Path(executor_input["outputs"]["outputFile"]).read_text(encoding="utf-8"))
     for artifact in _artifacts(reported):
         artifact["uri"] = places[artifact["uri"]]
     output_file = Path(json.loads(arguments[arguments.index(INPUT) + 1])["outputs"]["outputFile"])
     output_file.parent.mkdir(parents=True, exist_ok=True)
-    output_file.write_text(json.dumps(reported))
+    output_file.write_text(json.dumps(reported), encoding="utf-8")
 
 
 def _place_outputs(executor_input: dict[str, Any], folder: Path) -> None:

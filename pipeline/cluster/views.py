@@ -52,7 +52,7 @@ def made(views: Artifacts, written: Mapping[str, Any], folder: Path) -> dict[str
                 if isinstance(value, float | int)
             }
         else:
-            content = json.loads((folder / "confusion.json").read_text())
+            content = json.loads((folder / "confusion.json").read_text(encoding="utf-8"))
             metadata = {
                 # As kfp's dsl.ClassificationMetrics.log_confusion_matrix writes it.
                 "confusionMatrix": {

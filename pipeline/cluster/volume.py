@@ -32,7 +32,7 @@ def check_locks(folder: Path) -> None:
 def _mounted(folder: Path) -> tuple[str, str]:
     """Returns the kind and the source of the file system that a folder is on."""
     wanted, best, found = folder.resolve(), "", ("", "")
-    for line in MOUNTS.read_text().splitlines():
+    for line in MOUNTS.read_text(encoding="utf-8").splitlines():
         # man 5 proc: ... mount point, options, optional fields, "-", type, source, options.
         front, _, back = line.partition(" - ")
         point = front.split()[4].encode().decode("unicode_escape")

@@ -46,4 +46,4 @@ def read(name: str) -> dict[str, Any]:
 
 
 def _own(name: str) -> dict[str, Any]:
-    return strict_yaml.load((FOLDER / f"{name}.yaml").read_text())
+    return strict_yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))

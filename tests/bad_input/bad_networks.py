@@ -25,7 +25,9 @@ def network(build: Callable[..., keras.Model] = model, **arguments: Any) -> Make
 def with_lambda(path: Path) -> None:
     """A layer that would make a file beside it, as soon as the model is built."""
     owned = str(path.with_name("owned"))
-    network(first=layers.Lambda(lambda images: (open(owned, "w").close(), images)[1]))(path)
+    network(
+        first=layers.Lambda(lambda images: (open(owned, "w", encoding="utf-8").close(), images)[1])
+    )(path)
     path.with_name("owned").unlink()  # saving it has called it
 
 

@@ -17,8 +17,10 @@ from schemas import CIFAR100
 def lay_out(folder: Path) -> dict[str, Path]:
     """Writes an archive, an image, a served student and one whose files are damaged; says where."""
     write_tar(folder / "data.tar.gz", PYTHON, python_files(batch(300), batch(50)))
-    (folder / "text.txt").write_text("no database")
-    (folder / "schema.pbtxt").write_text(CIFAR100.read_text().replace("max: 99", "max: 999"))
+    (folder / "text.txt").write_text("no database", encoding="utf-8")
+    (folder / "schema.pbtxt").write_text(
+        CIFAR100.read_text(encoding="utf-8").replace("max: 99", "max: 999"), encoding="utf-8"
+    )
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     (folder / "image.png").write_bytes(tf.io.encode_png(image).numpy())
     keras.utils.set_random_seed(0)

@@ -82,7 +82,7 @@ def test_refused_in_a_process_of_its_own(
     words, expected = asked
     before = lying_in(tmp_path)
     command = [str(Path(sys.executable).with_name("tfx-distill")), *words]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, encoding="utf-8")
     check_words(ran.stderr, expected, tmp_path)
     assert ran.returncode == 2
     assert ran.stdout == ""

@@ -66,7 +66,7 @@ def test_weights_pack_to_less_than_they_compress_to():
 def test_a_state_travels_in_pieces_and_arrives_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(carrying, "_FETCHED_FILE", 1000)
     there, here, again = (files(tmp_path / name) for name in ("there", "here", "again"))
-    there.ledger.write_text('{"row": "teacher"}\n')
+    there.ledger.write_text('{"row": "teacher"}\n', encoding="utf-8")
     there.teacher.write_bytes(b"weights")
     state = np.random.default_rng(0).bytes(2500)
     (there.state / "abc.npz").write_bytes(state)
@@ -78,7 +78,7 @@ def test_a_state_travels_in_pieces_and_arrives_as_it_was(tmp_path, monkeypatch):
     assert len(list(out.iterdir())) == 5
     assert max(path.stat().st_size for path in out.iterdir()) <= 1000
     carrying.collect(out, here)
-    assert here.ledger.read_text() == there.ledger.read_text()
+    assert here.ledger.read_text(encoding="utf-8") == there.ledger.read_text(encoding="utf-8")
     assert here.teacher.read_bytes() == b"weights"
     assert [path.name for path in here.state.iterdir()] == ["abc.npz.state"]
 
@@ -91,7 +91,7 @@ def test_a_state_travels_in_pieces_and_arrives_as_it_was(tmp_path, monkeypatch):
 def test_a_state_that_cannot_be_fetched_is_told_and_the_ledger_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr(carrying, "_FETCHED", 100)
     there = files(tmp_path / "there")
-    there.ledger.write_text("{}\n")
+    there.ledger.write_text("{}\n", encoding="utf-8")
     (there.state / "abc.npz").write_bytes(np.random.default_rng(0).bytes(2500))
     out = tmp_path / "out"
     out.mkdir()
@@ -215,6 +215,7 @@ def test_a_command_that_cannot_run_says_what_to_mend(tmp_path):
             cwd=ROOT,
             capture_output=True,
             text=True,
+            encoding="utf-8",
         )
         assert ended.returncode == 2, ended.stderr
         return ended.stderr
@@ -228,5 +229,5 @@ def test_a_command_that_cannot_run_says_what_to_mend(tmp_path):
 def test_a_finished_run_keeps_what_it_was(tmp_path):
     ledger = Ledger(tmp_path / "runs.jsonl")
     ledger.add("a", 0, "a", [{"val_accuracy": 0.5}], 1, facts=FACTS)
-    [line] = (tmp_path / "runs.jsonl").read_text().splitlines()
+    [line] = (tmp_path / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["device"] == "a device"

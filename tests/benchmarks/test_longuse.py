@@ -23,7 +23,7 @@ def test_the_newest_versions_stay(tmp_path):
     for number in (9, 10, 11, 100):
         version = tmp_path / "serving" / "quick" / str(number)
         version.mkdir(parents=True)
-        (version / "saved_model.pb").write_text("")
+        (version / "saved_model.pb").write_text("", encoding="utf-8")
     week.retire(tmp_path)
     assert sorted(path.name for path in (tmp_path / "serving/quick").iterdir()) == [
         "10",

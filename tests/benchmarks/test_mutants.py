@@ -180,7 +180,7 @@ def checkout(tmp_path_factory):
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        (root / name).write_text(text, encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     with pytest.MonkeyPatch.context() as patch:
         # To load them takes longer than the tests.
@@ -267,7 +267,7 @@ def test_a_mutant_is_killed_or_survives(runner, checkout, after, tests, result, 
     by_itself = f"{FILE}::test_that_fails_by_itself"
     assert (by_itself in outcome.left_out) >= ("test_that_fails_by_itself" in tests)
     assert outcome.failure == (f"{FILE}{failure}" if failure != "timeout" and failure else failure)
-    assert (runner._copy / "pkg" / "sums.py").read_text() == SUMS
+    assert (runner._copy / "pkg" / "sums.py").read_text(encoding="utf-8") == SUMS
 
 
 def _edit(before, after):
@@ -312,12 +312,15 @@ def test_a_benchmark_that_was_stopped_resumes(checkout, data_file, tmp_path, mon
     for count in ("2", "3", "3"):
         monkeypatch.setattr(sys, "argv", ["mutants", *words, "--count", count, "--limit", "1"])
         command.main()
-    rows = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in out.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert Counter(row["seed"] for row in rows) == {1: 3}
-    assert (
-        f"| all | | {table._numbers(Counter(row['result'] for row in rows))} |" in out.read_text()
+    assert f"| all | | {table._numbers(Counter(row['result'] for row in rows))} |" in out.read_text(
+        encoding="utf-8"
     )
-    assert str(tmp_path) not in out.read_text()
+    assert str(tmp_path) not in out.read_text(encoding="utf-8")
 
 
 def test_the_table_counts_and_lists_survivors():

@@ -113,7 +113,7 @@ def test_what_a_killed_run_leaves_is_found(tmp_path: Path) -> None:
     half.mkdir(parents=True)
     state = tmp_path / "checkpoints" / "state.npz"
     state.parent.mkdir()
-    state.write_text(json.dumps("kept"))
+    state.write_text(json.dumps("kept"), encoding="utf-8")
     found = "\n".join(checks.left(tmp_path))
     for words in ("is at work for ever", f"{half} belongs to no artifact", f"{state} is left"):
         assert words in found
@@ -124,9 +124,9 @@ def test_an_incomplete_version_is_not_like_a_complete_one(broken: str, tmp_path:
     version = tmp_path / "serving" / "quick" / "1"
     for name in ("saved_model.pb", "variables/variables.index"):
         (version / name).parent.mkdir(parents=True, exist_ok=True)
-        (version / name).write_text("whole")
+        (version / name).write_text("whole", encoding="utf-8")
     [complete] = checks.files_of_versions(tmp_path)
-    (version / broken).write_text("")
+    (version / broken).write_text("", encoding="utf-8")
     assert checks.files_of_versions(tmp_path) != [complete]
     (version / broken).unlink()
     assert checks.files_of_versions(tmp_path) != [complete]

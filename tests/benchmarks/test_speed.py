@@ -56,7 +56,7 @@ def test_every_other_round_goes_backwards():
 
 def test_an_adapter_runs_in_a_process_of_its_own(tmp_path):
     adapter = tmp_path / "adapter.py"
-    adapter.write_text(ADAPTER)
+    adapter.write_text(ADAPTER, encoding="utf-8")
     with processes.started(sys.executable, adapter, "small", "large", 8, "rkd") as given:
         versions, subjects = given
         assert versions == "an adapter"
@@ -68,7 +68,7 @@ def test_an_adapter_runs_in_a_process_of_its_own(tmp_path):
 
 def test_a_table_of_peers_leaves_out_who_has_no_such_method(tmp_path, monkeypatch):
     adapter = tmp_path / "adapter.py"
-    adapter.write_text(ADAPTER.replace("1 / 0", "0.25 * batch"))
+    adapter.write_text(ADAPTER.replace("1 / 0", "0.25 * batch"), encoding="utf-8")
     monkeypatch.setattr(tables.peers, "OURS", adapter)
     given = ["--batches", "8", "--rounds", "1", "--methods", "rkd", "none of its own"]
     found = "\n".join(made(tables.peers, *given))
@@ -165,7 +165,9 @@ def test_a_quota_of_the_kernels_is_what_a_process_counts_by():
     with ExitStack() as stack:
         try:
             with tables.threads.quota(stack):
-                limited = subprocess.run(command, capture_output=True, text=True, check=True)
+                limited = subprocess.run(
+                    command, capture_output=True, text=True, check=True, encoding="utf-8"
+                )
         except OSError as error:
             pytest.skip(f"no cgroup can be made: {error}")
     assert limited.stdout == "1\n"

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.light
 
 def version(path: Path, content: str = "") -> str:
     (path / "variables").mkdir(parents=True)
-    (path / "saved_model.pb").write_text("graph")
-    (path / "variables" / "variables.index").write_text(content)
+    (path / "saved_model.pb").write_text("graph", encoding="utf-8")
+    (path / "variables" / "variables.index").write_text(content, encoding="utf-8")
     return str(path)
 
 
@@ -29,7 +29,7 @@ def test_versions_are_complete_and_in_the_order_of_their_numbers(tmp_path: Path)
     version(tmp_path / ".incoming-12")
     version(tmp_path / ".withdrawn" / "13")
     version(tmp_path / "²")
-    (tmp_path / "14").write_text("no directory")
+    (tmp_path / "14").write_text("no directory", encoding="utf-8")
     assert versions(str(tmp_path)) == paths
 
 
@@ -41,7 +41,7 @@ def test_withdrawing_moves_a_version_out_of_sight(tmp_path: Path) -> None:
     assert [Path(path).name for path in versions(str(tmp_path))] == ["11"]
     assert withdrawn(str(tmp_path)) == moved[::-1]
     assert moved[0] == withdrawn_path(str(tmp_path / "10"))
-    assert Path(moved[0], "variables", "variables.index").read_text() == "10"
+    assert Path(moved[0], "variables", "variables.index").read_text(encoding="utf-8") == "10"
 
 
 def test_what_is_observed_changes_with_what_is_in_service_and_what_was(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_what_a_push_lays_beside_a_model_is_not_the_model(tmp_path: Path, beside
     one, other = version(tmp_path / "1", "a"), version(tmp_path / "2", "a")
     path = Path(one, beside)
     path.parent.mkdir(exist_ok=True)
-    path.write_text("beside")
+    path.write_text("beside", encoding="utf-8")
     assert same_model(one, other)
     assert not same_files(one, other)
 
@@ -76,7 +76,7 @@ def test_a_file_more_is_another_model(tmp_path: Path, file: str) -> None:
     assert same_files(one, other)
     path = Path(one, file)
     path.parent.mkdir(exist_ok=True)
-    path.write_text("")
+    path.write_text("", encoding="utf-8")
     assert not same_model(one, other)
     assert not same_model(other, one)
 

@@ -47,7 +47,7 @@ class Disk:
 
 
 def _call(*words: str | Path) -> None:
-    subprocess.run(words, check=True, capture_output=True, text=True)
+    subprocess.run(words, check=True, capture_output=True, text=True, encoding="utf-8")
 
 
 @pytest.fixture

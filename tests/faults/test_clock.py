@@ -36,6 +36,7 @@ def asked(workdir, *words):
         check=True,
         stdout=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     ).stdout
 
 

@@ -33,7 +33,7 @@ def check_table(run):
     """Each accuracy is the mean of what the evaluators say of both seeds."""
     outputs = {node.id: node.outputs for node in run.nodes}
     path = Path(outputs["Leaderboard"]["table"].uri, ComparisonTable.CSV_NAME)
-    with open(path, newline="") as lines:
+    with open(path, encoding="utf-8", newline="") as lines:
         table = {line["row"]: line for line in csv.DictReader(lines)}
     assert set(table) == {"teacher", "baseline", *METHODS}
     for row in METHODS:

@@ -37,6 +37,7 @@ def test_a_bounded_run(tmp_path: Path) -> None:
         text=True,
         timeout=300,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30)),
+        encoding="utf-8",
     )
     assert ran.returncode == 0, ran.stderr[-4000:]
     assert "DONE" in ran.stderr

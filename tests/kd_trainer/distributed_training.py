@@ -72,7 +72,7 @@ def run(case: str, kind: str, out: Path) -> None:
         network, history = training.distil(
             teacher, "tiny", create(METHODS[case]), CLASSES, recipe, 2, **data
         )
-    (out / f"{case}.json").write_text(json.dumps(history))
+    (out / f"{case}.json").write_text(json.dumps(history), encoding="utf-8")
     np.savez(out / f"{case}.npz", *network.get_weights())
 
 

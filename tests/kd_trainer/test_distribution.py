@@ -37,6 +37,7 @@ def start(stack: ExitStack, arguments: list, **environment: str) -> subprocess.P
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
     stack.enter_context(process)
     stack.callback(process.kill)
@@ -81,7 +82,7 @@ def assert_same(case: str, one: Path, other: Path) -> None:
 
 def read(folder: Path, case: str) -> tuple[list[dict], list[np.ndarray]]:
     """The history without the seconds, and the weights."""
-    rows = json.loads((folder / f"{case}.json").read_text())
+    rows = json.loads((folder / f"{case}.json").read_text(encoding="utf-8"))
     for row in rows:
         del row["seconds"]
     with np.load(folder / f"{case}.npz") as weights:

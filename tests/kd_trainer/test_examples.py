@@ -36,7 +36,9 @@ def test_an_empty_split_is_refused_with_where_it_was_sought(tmp_path: Path) -> N
 def test_the_number_of_classes_is_that_of_the_labels_domain(tmp_path: Path) -> None:
     assert num_classes(str(schemas.CIFAR100)) == 100
     schema = tmp_path / "schema.pbtxt"
-    schema.write_text('feature { name: "label" type: INT int_domain { min: 0 max: 9 } }')
+    schema.write_text(
+        'feature { name: "label" type: INT int_domain { min: 0 max: 9 } }', encoding="utf-8"
+    )
     assert num_classes(str(schema)) == 10
 
 
@@ -51,6 +53,6 @@ BAD_SCHEMAS = {
 @pytest.mark.parametrize("case", BAD_SCHEMAS)
 def test_a_schema_without_the_labels_domain_is_refused(case: str, tmp_path: Path) -> None:
     schema = tmp_path / "schema.pbtxt"
-    schema.write_text(BAD_SCHEMAS[case])
+    schema.write_text(BAD_SCHEMAS[case], encoding="utf-8")
     with pytest.raises(DataError, match=r"schema\.pbtxt gives the feature 'label' no int_domain"):
         num_classes(str(schema))

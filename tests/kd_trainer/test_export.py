@@ -111,6 +111,7 @@ def test_it_serves_where_there_is_tensorflow_alone_and_after_it_was_moved(
         text=True,
         check=True,
         timeout=120,
+        encoding="utf-8",
     )
     found = json.loads(ran.stdout)
     assert found["foreign"] == []
@@ -216,7 +217,7 @@ def test_assets_are_the_names_and_the_same_each_time(exported: Path, tmp_path: P
         }
 
     names = exported / "Format-Serving" / "assets" / "class_names.txt"
-    assert names.read_text().splitlines() == NAMES
+    assert names.read_text(encoding="utf-8").splitlines() == NAMES
     export(load(str(exported)), str(tmp_path / "Format-Serving"), NAMES)
     assert assets(tmp_path) == assets(exported)
     assert assets(exported).keys() == {

@@ -11,6 +11,11 @@ def test_library_imports_without_tfx():
         "print([m for m in ('tfx', 'apache_beam', 'pipeline', 'components') if m in sys.modules])"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        encoding="utf-8",
     )
     assert result.stdout.strip() == "[]"

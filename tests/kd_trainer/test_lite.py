@@ -108,6 +108,7 @@ def test_the_same_network_gives_the_same_bytes(
             text=True,
             check=True,
             timeout=300,
+            encoding="utf-8",
         ).stdout
         for _ in range(2)
     ]

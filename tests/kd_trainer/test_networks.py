@@ -32,7 +32,7 @@ PARAMETERS = {
     "mobilenet_v2": 812_836,
 }
 # The taps that RepDistiller's models return, with and without its `preact`: see `filled`.
-GOLDEN = json.loads((Path(__file__).parent / "networks_golden.json").read_text())
+GOLDEN = json.loads((Path(__file__).parent / "networks_golden.json").read_text(encoding="utf-8"))
 # The smallest network of each family.
 FAMILIES = ("resnet8", "wrn_16_2", "vgg8", "mobilenet_v2")
 

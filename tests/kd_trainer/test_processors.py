@@ -19,16 +19,18 @@ def proc(tmp_path, monkeypatch):
     cgroups.mkdir()
 
     def proc(memberships, mounts, files):
-        (tmp_path / "cgroup").write_text("\n".join(memberships))
+        (tmp_path / "cgroup").write_text("\n".join(memberships), encoding="utf-8")
         lines = [
             f"31 23 0:27 {root} {cgroups}{point} rw,nosuid shared:9 - {kind} {kind} {options}"
             for root, point, kind, options in mounts
         ]
-        (tmp_path / "mountinfo").write_text("\n".join(["1 0 0:1 / / rw - ext4 /dev/a rw", *lines]))
+        (tmp_path / "mountinfo").write_text(
+            "\n".join(["1 0 0:1 / / rw - ext4 /dev/a rw", *lines]), encoding="utf-8"
+        )
         for name, text in files.items():
             path = cgroups / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         return tmp_path
 
     return proc
@@ -150,6 +152,10 @@ print(os.environ["TF_ENABLE_ONEDNN_OPTS"], "without TensorFlow")
 """
     environment = {key: text for key, text in os.environ.items() if not key.startswith("TF_")}
     found = subprocess.run(
-        [sys.executable, "-c", code, module], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code, module],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert found.stdout.startswith("1"), found.stdout + found.stderr

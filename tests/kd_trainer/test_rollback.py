@@ -130,7 +130,7 @@ def test_not_unless_it_is_asked_for() -> None:
 @pytest.mark.slow
 def test_what_comes_of_it_is_written_and_outlasts_a_kill(tmp_path: Path) -> None:
     whole, history = train(ROLLING, Poison(2, tries=1).fit, log_dir=tmp_path / "whole")
-    assert json.loads((tmp_path / "whole" / "history.json").read_text()) == history
+    assert json.loads((tmp_path / "whole" / "history.json").read_text(encoding="utf-8")) == history
     checkpoint = Checkpoint(tmp_path / "kept", "it")
     unsubscribe = killed_after(2)
     with pytest.raises(KeyboardInterrupt):

@@ -48,7 +48,7 @@ def test_it_trains_and_exports(splits: Path, tmp_path: Path) -> None:
     served = tf.saved_model.load(str(tmp_path / "Format-Serving"))
     logits = served.signatures["images"](images=tf.constant(images))["logits"]
     np.testing.assert_allclose(logits, network(images), rtol=1e-4, atol=1e-5)
-    [row] = json.loads((tmp_path / "run" / "history.json").read_text())
+    [row] = json.loads((tmp_path / "run" / "history.json").read_text(encoding="utf-8"))
     assert row["stage"] == "task"
     # The moving averages have left where they started: the weights are trained ones.
     assert np.abs(network.get_layer("stem_preact").moving_mean).max() > 0

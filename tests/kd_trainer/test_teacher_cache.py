@@ -163,7 +163,7 @@ def test_a_limit_below_the_index_keeps_nothing(tmp_path, distil):
 def test_nobody_opens_what_another_may_remove(tmp_path, distil):
     outputs = TeacherOutputs(tmp_path, gigabytes=1)
     tmp_path.joinpath("lock").touch()
-    with open(tmp_path / "lock") as held, ThreadPoolExecutor(1) as pool:
+    with open(tmp_path / "lock", encoding="utf-8") as held, ThreadPoolExecutor(1) as pool:
         fcntl.flock(held, fcntl.LOCK_EX)
         asked = pool.submit(ask, outputs, tiny())
         assert wait([asked], timeout=2).not_done
@@ -177,7 +177,7 @@ def test_two_trainings_do_not_add_to_the_same_file(tmp_path, distil):
     distil(outputs=(one := TeacherOutputs(tmp_path, 1)))
     folder = tmp_path / one.uses[0].key
     without = distil(seed=3)
-    with open(folder / "lock") as held:
+    with open(folder / "lock", encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert_same(without, distil(seed=3, outputs=(two := TeacherOutputs(tmp_path, 1))))
     assert [use.sentence for use in two.uses] == [

@@ -81,7 +81,7 @@ def test_each_is_what_it_is_alone(teacher, tmp_path):
             assert row == close(other, rel=1e-3, abs=1e-5)
         for weight, other in zip(student.get_weights(), alone.get_weights(), strict=True):
             np.testing.assert_allclose(weight, other, rtol=1e-2, atol=1e-4)
-        written = json.loads((tmp_path / name / "history.json").read_text())
+        written = json.loads((tmp_path / name / "history.json").read_text(encoding="utf-8"))
         assert len(written) == len(history)
 
 

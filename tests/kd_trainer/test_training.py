@@ -160,7 +160,7 @@ def test_distilling_leaves_the_teacher_and_gives_the_student_alone(tmp_path: Pat
         for row, weight in zip(history[1:], (4.0, 2.5, 1.0), strict=True)
     ]
     assert rest == pytest.approx([rest[0]] * 3, abs=0.01)
-    assert json.loads((tmp_path / "history.json").read_text()) == history
+    assert json.loads((tmp_path / "history.json").read_text(encoding="utf-8")) == history
     for stage, kinds in [("hint", ["train"]), ("distil", ["train", "validation"])]:
         events = sorted(path.parent.name for path in (tmp_path / stage).rglob("events.out.*"))
         assert events == kinds

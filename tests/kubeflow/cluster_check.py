@@ -64,7 +64,7 @@ def _submit(settings: list[str]) -> tuple[int, str | None]:
     command = [Path(sys.executable).with_name("tfx-distill"), "kubeflow", "submit", "--wait"]
     command += [word for setting in settings for word in ("--set", setting)]
     run_id = None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             if found := re.fullmatch(r"run (\S+)\n", line):

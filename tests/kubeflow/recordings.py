@@ -35,7 +35,7 @@ class Recording:
 
     def write(self, file: Path) -> None:
         """Writes it as JSON."""
-        file.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+        file.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     @property
     def shapes(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Recording:
 
 def read(file: Path) -> Recording:
     """Reads what `Recording.write` has written."""
-    return Recording(**json.loads(file.read_text()))
+    return Recording(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def executor_input(command: Sequence[str]) -> Spec | None:

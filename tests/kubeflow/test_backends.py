@@ -70,13 +70,13 @@ def test_every_task_succeeds_and_a_student_is_pushed(compiled, backend, processe
     assert records.executed == set(compiled["root"]["dag"]["tasks"])
     decision = records.artifact("student-gate", "decision")
     file = places.store / decision["uri"].removeprefix("minio://") / "decision.json"
-    assert json.loads(file.read_text())["blessed"]
+    assert json.loads(file.read_text(encoding="utf-8"))["blessed"]
     for task in {"model-report", "leaderboard"} & records.executed:
         page = places.store / records.artifact(task, "page")["uri"].removeprefix("minio://")
-        assert page.read_text().startswith("<!doctype html>")
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
         if task == "model-report":
             evaluated = records.artifact("evaluator", "evaluation")["name"]
-            assert f"#{evaluated}<" in page.read_text()
+            assert f"#{evaluated}<" in page.read_text(encoding="utf-8")
         metrics = records.artifact(task, "metrics")["metadata"]
         assert metrics.keys() >= METRICS[task]
     assert (

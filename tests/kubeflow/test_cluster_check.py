@@ -42,7 +42,7 @@ def api(tmp_path):
         configuration = client.Configuration()
         configuration.host = f"https://127.0.0.1:{port}"
         configuration.ssl_ca_cert = str(tmp_path / "ca.crt")
-        configuration.api_key = {"authorization": (tmp_path / "token").read_text()}
+        configuration.api_key = {"authorization": (tmp_path / "token").read_text(encoding="utf-8")}
         configuration.api_key_prefix = {"authorization": "Bearer"}
         with client.ApiClient(configuration) as connection:
             yield client.CoreV1Api(connection)

@@ -56,7 +56,7 @@ def spec(image, tmp_path_factory):
     file = tmp_path_factory.mktemp("compiled") / "quick.yaml"
     own = [f"--set=kubeflow.image={image}"]
     tfx_distill("kubeflow", "compile", "--output", file, settings=own)
-    spec, _ = yaml.safe_load_all(file.read_text())
+    spec, _ = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     return spec
 
 
@@ -99,6 +99,7 @@ def python(image, code, *arguments):
         check=True,
         stdout=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     ).stdout
 
 
@@ -121,7 +122,9 @@ def test_every_task_has_produced_its_outputs(spec, produced):
 
 def test_the_student_is_blessed(produced, places):
     artifact = produced.artifact("student-gate", "decision")
-    decision = json.loads((in_store(places, artifact) / "decision.json").read_text())
+    decision = json.loads(
+        (in_store(places, artifact) / "decision.json").read_text(encoding="utf-8")
+    )
     assert decision["blessed"]
     assert decision["champion_version"] == ""
     bounds = {bound["key"]: bound["passed"] for bound in decision["bounds"]}
@@ -156,7 +159,7 @@ def test_it_has_the_structure_of_a_local_runs(pushed, pushed_locally):
 
 def test_the_report_is_in_the_store(produced, places, pushed):
     page = in_store(places, produced.artifact("model-report", "report")) / "report.html"
-    assert f"/work/serving/quick/{pushed.name}" in page.read_text()
+    assert f"/work/serving/quick/{pushed.name}" in page.read_text(encoding="utf-8")
 
 
 def recurring(spec, places, cache, run_id, parameters):
@@ -165,7 +168,7 @@ def recurring(spec, places, cache, run_id, parameters):
     there = dataclasses.replace(places, scratch=places.scratch / run_id, engine=Podman(23456))
     records = run(spec, there, f"{PIPELINE_ROOT}/quick/{run_id}", parameters, cache)
     decision = in_store(places, records.artifact("student-gate", "decision")) / "decision.json"
-    return records, json.loads(decision.read_text())
+    return records, json.loads(decision.read_text(encoding="utf-8"))
 
 
 def versions(places):
@@ -241,7 +244,7 @@ def test_a_training_that_ends_early_goes_on_with_the_next_epoch(
     file = tmp_path / "quick.yaml"
     longer = [f"--set=kubeflow.image={image}", f"--set=recipe.epochs={epochs}"]
     tfx_distill("kubeflow", "compile", "--output", file, settings=longer)
-    spec = up_to("distill-trainer", next(yaml.safe_load_all(file.read_text())))
+    spec = up_to("distill-trainer", next(yaml.safe_load_all(file.read_text(encoding="utf-8"))))
     there = dataclasses.replace(places, scratch=places.scratch / how.__name__)
     root = f"{PIPELINE_ROOT}/quick/{how.__name__}"
     folder = places.volume / "checkpoints" / "quick" / "DistillTrainer"
@@ -260,7 +263,7 @@ def test_a_training_that_ends_early_goes_on_with_the_next_epoch(
     kept = ended.result()
     assert "trainer-teacher" not in records.executed
     artifact = records.artifact("distill-trainer", "model_run")
-    history = json.loads((in_store(places, artifact) / "history.json").read_text())
+    history = json.loads((in_store(places, artifact) / "history.json").read_text(encoding="utf-8"))
     # The seconds that an epoch took are in its row: one that is trained again has others.
     assert history[: len(kept)] == kept
     assert [row["epoch"] for row in history] == list(range(1, epochs + 1))
@@ -342,7 +345,13 @@ def locked(*extra):
     uv = os.environ["UV"]
     command = [uv, "export", "--locked", "--offline", "--no-emit-project", "--no-hashes", *extra]
     exported = subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+        command,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        encoding="utf-8",
     )
     lines = [line for line in exported.stdout.splitlines() if "==" in line]
     return dict(line.split(";")[0].strip().split("==") for line in lines)
@@ -364,12 +373,12 @@ def test_a_rollback_withdraws_the_newest_version(places, spec, pushed, tmp_path)
     # As the server tells of it.
     platform = {"kubernetes": {"deploymentSpec": {"executors": {"exec-pusher": {}}}}}
     stored = {"pipeline_spec": spec, "platform_spec": {"platforms": platform}}
-    file.write_text(rollback.document("quick", stored, last=True))
-    made, _ = yaml.safe_load_all(file.read_text())
+    file.write_text(rollback.document("quick", stored, last=True), encoding="utf-8")
+    made, _ = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     there = dataclasses.replace(places, scratch=places.scratch / "rollback")
     run(made, there, f"{PIPELINE_ROOT}/quick/rollback", {"reason": "a 'test' of \"words\""})
     assert versions(places) == []
-    said = (there.attempt("rollback", 0) / "log").read_text()
+    said = (there.attempt("rollback", 0) / "log").read_text(encoding="utf-8")
     assert f"Withdrawn: version {pushed.name}" in said
     record = withdrawal(str(places.volume / "serving" / "quick" / pushed.name))
     assert record["reason"] == "a 'test' of \"words\""

@@ -216,7 +216,7 @@ def podman(tmp_path, monkeypatch):
         for program, text in {"podman": script, "chown": "true"}.items():
             path = tmp_path / "bin" / program
             path.parent.mkdir(exist_ok=True)
-            path.write_text(f"#!/bin/sh\n{text}\n")
+            path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
             path.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
 
@@ -236,7 +236,7 @@ def test_a_task_that_fails_is_started_anew(fails, limit, tmp_path, podman, place
     else:
         assert run(failing, places, ROOT, {}).executed == {"first"}
     starts = min(fails, limit) + 1
-    assert (tmp_path / "starts").read_text() == "start\n" * starts
+    assert (tmp_path / "starts").read_text(encoding="utf-8") == "start\n" * starts
     assert [places.attempt("first", n).is_dir() for n in range(starts + 1)] == [
         *[True] * starts,
         False,
@@ -254,7 +254,7 @@ def test_a_task_whose_pod_is_deleted_is_not_started_anew(podman, places):
     def delete():
         while not first.is_dir():
             time.sleep(0.01)
-        (first / "cid").write_text("id")
+        (first / "cid").write_text("id", encoding="utf-8")
         delete_pod(places, "first", 0)
 
     with ThreadPoolExecutor(1) as pool:

@@ -30,7 +30,7 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def read(path: Path) -> dict:
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
@@ -45,7 +45,11 @@ def test_a_manifest_is_what_kubernetes_takes(path):
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda folder: folder.name)
 def test_kubectl_puts_every_manifest_of_a_folder_together(folder):
     built = subprocess.run(
-        [KUBECTL, "kustomize", folder], check=True, capture_output=True, text=True
+        [KUBECTL, "kustomize", folder],
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     together = {each["kind"]: each for each in yaml.safe_load_all(built.stdout)}
     for each in together.values():
@@ -84,7 +88,9 @@ def loader():
 
 def test_the_loader_is_the_images_user_and_group():
     pod, _ = loader()
-    (user,) = re.findall(r"^USER (\S+)$", (FOLDER / "Dockerfile").read_text(), re.MULTILINE)
+    (user,) = re.findall(
+        r"^USER (\S+)$", (FOLDER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert user == f"{pod['runAsUser']}:{pod['runAsGroup']}"
     assert pod["fsGroup"] == pod["runAsGroup"]
 
@@ -124,6 +130,7 @@ def test_the_loader_makes_the_folders_or_says_what_to_do(open_folder, mode):
         extra_groups=[],
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     if mode == 0o2775:
         assert done.returncode == 0

@@ -86,8 +86,10 @@ def run(document, node, parameters=()):
     folder.mkdir()
     job, kubernetes = folder / "job.json", folder / "platform.json"
     runtime = {"parameterValues": dict(parameters)}
-    job.write_text(json.dumps({"pipelineSpec": pipeline, "runtimeConfig": runtime}))
-    kubernetes.write_text(json.dumps(platform["platforms"]["kubernetes"]))
+    job.write_text(
+        json.dumps({"pipelineSpec": pipeline, "runtimeConfig": runtime}), encoding="utf-8"
+    )
+    kubernetes.write_text(json.dumps(platform["platforms"]["kubernetes"]), encoding="utf-8")
     options = ["-job", job, "-platform", kubernetes, "-image", os.environ["TFX_DISTILL_IMAGE"]]
     command = [node.binaries / "workflow", *options]
     compiled = subprocess.run(command, check=True, capture_output=True)
@@ -166,7 +168,7 @@ def test_tasks_are_given_what_is_recorded(given, document, request):
 
 def log(cluster, task):
     (file,) = cluster.scratch.glob(f"*.{task}.executor/main.log")
-    return file.read_text()
+    return file.read_text(encoding="utf-8")
 
 
 def test_the_doctor_looks_at_its_pod(cluster):
@@ -182,5 +184,7 @@ def test_a_rollback_withdraws_the_version(pushed, document, cluster):
     reason = "a 'test' of \"words\""
     run(rollback.document("quick", stored, last=True), cluster, {"reason": reason})
     assert not pushed.exists()
-    record = json.loads((pushed.parent / ".withdrawn" / f"{pushed.name}.json").read_text())
+    record = json.loads(
+        (pushed.parent / ".withdrawn" / f"{pushed.name}.json").read_text(encoding="utf-8")
+    )
     assert record["reason"] == reason

@@ -81,7 +81,7 @@ def test_2_a_student_is_pushed(cluster):
     [version] = (cluster.volume / "serving").glob("*/[0-9]*")
     assert (version / "saved_model.pb").is_file()
     [summary] = cluster.store.rglob(DistillationSummary.FILE_NAME)
-    document = json.loads(summary.read_text())
+    document = json.loads(summary.read_text(encoding="utf-8"))
     assert document["networks"] == {"teacher": "teacher", "student": "student"}
     assert document["test"]["teacher"]["top1"] > 0.15
     teacher = version_lineage.trace(str(version))["teacher"]

@@ -23,5 +23,6 @@ def heavy_modules(*words: object) -> list[str]:
         text=True,
         check=True,
         timeout=120,
+        encoding="utf-8",
     )
     return ran.stdout.splitlines()[-1].split()

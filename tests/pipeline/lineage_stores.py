@@ -60,7 +60,7 @@ class Writer:
         self._store.put_artifacts([artifact])
         if content:
             Path(artifact.uri).mkdir()
-            Path(artifact.uri, content[0]).write_text(json.dumps(content[1]))
+            Path(artifact.uri, content[0]).write_text(json.dumps(content[1]), encoding="utf-8")
         return artifact
 
     def execution(self, contexts, state, inputs, outputs, properties) -> int:

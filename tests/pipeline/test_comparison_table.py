@@ -35,8 +35,8 @@ def shown(folder, trials, published=None):
         for seed, accuracy in enumerate(accuracies[:trials])
     ]
     board = Leaderboard(rows(found), "their README" if published else "")
-    (folder / ComparisonTable.CSV_NAME).write_text(comma_separated(board))
-    (folder / ComparisonTable.MARKDOWN_NAME).write_text(markdown(board))
+    (folder / ComparisonTable.CSV_NAME).write_text(comma_separated(board), encoding="utf-8")
+    (folder / ComparisonTable.MARKDOWN_NAME).write_text(markdown(board), encoding="utf-8")
     console = Console(file=io.StringIO(), width=100, color_system=None)
     comparison_table.show(console, folder)
     return console.file.getvalue()

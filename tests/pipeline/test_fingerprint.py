@@ -26,7 +26,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def edit(path):
-    path.write_text(path.read_text() + "\n# edited\n")
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
 
 
 def test_a_copy_has_the_same_fingerprint(checkout, monkeypatch):
@@ -80,7 +80,7 @@ def test_an_edit_of_any_module_changes_the_whole(checkout):
         seen.add(origin.everything())
     assert len(seen) == 3
     (checkout / "pipeline").mkdir()
-    (checkout / "pipeline" / "new.py").write_text("new")
+    (checkout / "pipeline" / "new.py").write_text("new", encoding="utf-8")
     assert origin.everything() not in seen
 
 
@@ -92,7 +92,7 @@ def test_another_library_version_is_seen(monkeypatch):
 
 def test_a_files_content_is_seen(tmp_path):
     path = tmp_path / "schema.pbtxt"
-    path.write_text("one")
+    path.write_text("one", encoding="utf-8")
     before = fingerprint.file(path)
-    path.write_text("two")
+    path.write_text("two", encoding="utf-8")
     assert fingerprint.file(path) != before

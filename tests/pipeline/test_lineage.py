@@ -193,7 +193,9 @@ for command in (["lineage", "--json"], ["lineage"], ["runs"], ["diff", "1", "100
     assert cli.main([*command, "--workdir", {str(tmp_path)!r}]) == 0
 print(sorted({{"tensorflow", "tfx", "keras", "apache_beam"}} & set(sys.modules)))
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, encoding="utf-8"
+    )
     assert ran.stdout.splitlines()[-1] == "[]", ran.stderr
 
 

@@ -40,6 +40,10 @@ with loading.silently():
 print("after")
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     assert (result.stdout, result.stderr) == ("after\n", "")

@@ -51,16 +51,17 @@ def server(tmp_path_factory):
         capture_output=True,
         text=True,
         timeout=300,
+        encoding="utf-8",
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    (folder / "init.sql").write_text(SQL)
+    (folder / "init.sql").write_text(SQL, encoding="utf-8")
     port = free_port()
     command = [
         *(mariadbd, *common, "--bind-address=127.0.0.1", f"--port={port}"),
         *(f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}"),
         f"--init-file={folder / 'init.sql'}",
     ]
-    with open(folder / "server.log", "w") as log:
+    with open(folder / "server.log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         _wait_for(port, process, folder / "server.log")
@@ -72,13 +73,13 @@ def server(tmp_path_factory):
 
 def _wait_for(port, process, log):
     for _ in range(600):
-        assert process.poll() is None, log.read_text()
+        assert process.poll() is None, log.read_text(encoding="utf-8")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError(log.read_text())
+    raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True)

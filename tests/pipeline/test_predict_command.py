@@ -150,7 +150,9 @@ def test_it_needs_no_tfx(workdir, files) -> None:
         f"status = main(['predict', {str(files[0])!r}, '--workdir', {str(workdir)!r}]); "
         "assert not {'tfx', 'apache_beam'} & set(sys.modules); sys.exit(status)"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, encoding="utf-8"
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith(f"{files[0]}: ")
     # TensorFlow's own messages are kept off the terminal.

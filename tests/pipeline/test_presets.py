@@ -50,7 +50,7 @@ def test_a_row_is_its_tables_but_for_the_method(name):
     method = f"{row.method['name']}/{row.method['preset']}"
     assert row.compare.methods == [method]
     assert row.compare.trials == 5
-    head = (presets.FOLDER / f"{name}.yaml").read_text().splitlines()[0]
+    head = (presets.FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert head.endswith(f": {table.published.accuracy[method]:.2f} %.")
 
 
@@ -118,7 +118,7 @@ def written(tmp_path, monkeypatch):
 
     def write(**documents):
         for name, text in documents.items():
-            (tmp_path / f"{name}.yaml").write_text(text)
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
 
     return write
 

@@ -23,11 +23,15 @@ print("after")
 """
     log = tmp_path / "logs" / "log"
     result = subprocess.run(
-        [sys.executable, "-c", code, log], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, log],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     assert result.stdout == "for the person\nafter\n"
     assert result.stderr == ""
-    assert sorted(log.read_text().split()) == ["child", "native", "python"]
+    assert sorted(log.read_text(encoding="utf-8").split()) == ["child", "native", "python"]
 
 
 def test_restored_after_an_error(tmp_path, capfd):
@@ -51,6 +55,10 @@ print("after")
 """
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=buffered
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=buffered,
+        encoding="utf-8",
     )
     assert (result.stdout, result.stderr) == ("for the person\nafter\n", "")

@@ -55,7 +55,7 @@ class Place:
         path = self.workdir / "serving" / pipeline / str(number)
         if pushed:
             path.mkdir(parents=True, exist_ok=True)
-            (path / "saved_model.pb").write_text(f"graph {number}")
+            (path / "saved_model.pb").write_text(f"graph {number}", encoding="utf-8")
         self.record(path, pipeline, pushed)
         return path
 
@@ -126,14 +126,14 @@ def test_the_newest_version_goes_and_the_one_before_is_in_service(
 ) -> None:
     # By number, not by text.
     old, new = place.push(999), place.push(1000)
-    content = (new / "saved_model.pb").read_text()
+    content = (new / "saved_model.pb").read_text(encoding="utf-8")
     status, printed = rollback("--reason", "answers cats with dogs")
     assert status == 0
     assert f"In service: version 999, at\n  {old}" in printed
     assert "Withdrawn: version 1000" in printed
     assert place.in_service() == ["999"]
     (moved,) = withdrawn(str(place.serving))
-    assert Path(moved, "saved_model.pb").read_text() == content
+    assert Path(moved, "saved_model.pb").read_text(encoding="utf-8") == content
 
     (execution,) = place.rollbacks(Execution.COMPLETE)
     found = properties(execution)
@@ -223,7 +223,7 @@ def test_a_version_that_ml_metadata_does_not_know_stays(place: Place, rollback: 
     place.push(1)
     foreign = place.serving / "2"
     foreign.mkdir()
-    (foreign / "saved_model.pb").write_text("of another workdir")
+    (foreign / "saved_model.pb").write_text("of another workdir", encoding="utf-8")
     status, printed = rollback()
     assert status == 2
     assert f"knows no push of {foreign}" in printed
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_moved_stays_in_service_and_on_record(
 ) -> None:
     place.push(1)
     new = place.push(2)
-    (place.serving / ".withdrawn").write_text("a file where a folder belongs")
+    (place.serving / ".withdrawn").write_text("a file where a folder belongs", encoding="utf-8")
     status, printed = rollback()
     assert status == 2
     assert "cannot be moved" in printed

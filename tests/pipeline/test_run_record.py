@@ -12,7 +12,9 @@ from pipeline.request import Request
 def git(folder, *arguments):
     identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
     command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "_ROOT", tmp_path)
     monkeypatch.delenv(origin.REVISION_VARIABLE, raising=False)
     (tmp_path / "pipeline").mkdir()
-    (tmp_path / "pipeline" / "cli.py").write_text("one\n")
+    (tmp_path / "pipeline" / "cli.py").write_text("one\n", encoding="utf-8")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "-m", "one")
@@ -39,7 +41,7 @@ def test_the_commit_that_runs(checkout):
     (checkout / "workdir").mkdir()
     (checkout / "workdir" / "log").touch()  # is no code
     assert code() == (head, False)
-    (checkout / "pipeline" / "cli.py").write_text("two\n")
+    (checkout / "pipeline" / "cli.py").write_text("two\n", encoding="utf-8")
     assert code() == (head, True)
 
 
@@ -54,7 +56,9 @@ def test_without_a_checkout_the_image_says_it(tmp_path, monkeypatch):
     assert code() == ("", False)
     monkeypatch.setenv(origin.REVISION_VARIABLE, "b" * 40)
     assert code() == ("b" * 40, False)
-    (tmp_path / ".git").write_text("gitdir: /nowhere\n")  # a worktree without its repository
+    (tmp_path / ".git").write_text(
+        "gitdir: /nowhere\n", encoding="utf-8"
+    )  # a worktree without its repository
     assert code() == ("b" * 40, False)
 
 

@@ -77,5 +77,5 @@ def test_nothing_of_the_environment_is_in_a_compiled_pipeline(tmp_path, monkeypa
     command = ["kubeflow", "compile", "--output", str(compiled), "--set", secret_env]
     assert cli.main(command) == 0
     # The cluster's own secret is named, for the cluster to look up.
-    assert "AWS_SECRET_ACCESS_KEY" in compiled.read_text()
-    assert SECRET not in compiled.read_text() + "".join(capfd.readouterr())
+    assert "AWS_SECRET_ACCESS_KEY" in compiled.read_text(encoding="utf-8")
+    assert SECRET not in compiled.read_text(encoding="utf-8") + "".join(capfd.readouterr())

@@ -80,11 +80,11 @@ def test_reading_makes_nothing(command, tmp_path, capsys):
 
 def test_a_file_that_is_something_else(tmp_path):
     other = tmp_path / "notes.txt"
-    other.write_text("not a database\n" * 100)
+    other.write_text("not a database\n" * 100, encoding="utf-8")
     for look in (store.read, store.check):
         with pytest.raises(ConfigError, match=r"notes\.txt cannot be used: .*not a database"):
             look(store.connect(str(other)))
-    assert other.read_text() == "not a database\n" * 100
+    assert other.read_text(encoding="utf-8") == "not a database\n" * 100
 
 
 def test_a_store_is_read(tmp_path):

@@ -19,6 +19,7 @@ def start(code: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
     process.first_line = process.stdout.readline()
     return process

@@ -39,7 +39,7 @@ def killed(writer, root, run_id, state="RUNNING"):
     ]
     for path in written:
         path.mkdir(parents=True)
-        (path / "half").write_text("half")
+        (path / "half").write_text("half", encoding="utf-8")
     return execution, written
 
 

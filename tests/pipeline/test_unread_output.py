@@ -19,6 +19,7 @@ def ended(words, folder, stdout):
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
 
 
@@ -29,14 +30,14 @@ def ended(words, folder, stdout):
 def test_a_reader_who_has_enough_is_not_told_of_a_mistake(words, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as pipe:
+    with open(writing, "w", encoding="utf-8") as pipe:
         result = ended(words, tmp_path, pipe)
     assert (result.returncode, result.stderr) == (1, "")
 
 
 @pytest.mark.slow
 def test_what_there_is_no_room_for_is_told(tmp_path):
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         result = ended(["methods"], tmp_path, full)
     assert result.returncode == 1
     assert result.stderr.startswith("tfx-distill: The disk is full. Make room.")
@@ -46,7 +47,7 @@ def test_what_there_is_no_room_for_is_told(tmp_path):
 def test_a_mistake_is_told_even_so(tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as pipe:
+    with open(writing, "w", encoding="utf-8") as pipe:
         result = ended(["run", "--preset", "nope"], tmp_path, pipe)
     assert result.returncode == 2
     assert result.stderr.startswith("tfx-distill: There is no preset named 'nope'.")
@@ -60,6 +61,7 @@ def ended_with_closed(streams, words, folder):
         cwd=folder,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
 
 

@@ -86,7 +86,7 @@ def test_it_compiles_for_kubeflow(planned, tmp_path):
         output_dir=str(tmp_path),
         output_filename="quick.yaml",
     ).run(pipeline)
-    spec = yaml.safe_load((tmp_path / "quick.yaml").read_text())
+    spec = yaml.safe_load((tmp_path / "quick.yaml").read_text(encoding="utf-8"))
     assert len(spec["root"]["dag"]["tasks"]) == len(pipeline.components)
     importers = [
         executor["importer"]

@@ -91,7 +91,7 @@ class Versions:
     def push(self, number: int, summary: Any = SUMMARY, decision: Decision = DECISION) -> Path:
         path = self.folder / str(number)
         path.mkdir(parents=True)
-        (path / "saved_model.pb").write_text(f"graph {number}")
+        (path / "saved_model.pb").write_text(f"graph {number}", encoding="utf-8")
         provenance.write(
             Provenance(
                 time="2026-11-30T20:00:00+00:00",
@@ -195,7 +195,7 @@ def test_where_the_report_lies(ask: Callable, pushed: Versions) -> None:
     assert "no report" in said
     page = Path(report_path(str(pushed.folder / "17")))
     page.parent.mkdir()
-    page.write_text("<html>")
+    page.write_text("<html>", encoding="utf-8")
     assert ask("report") == (0, f"{page}\n")
     assert pushed.in_service == ["12", "17"]
 
@@ -302,7 +302,7 @@ def test_a_version_that_does_not_say(
     if content is None:
         file.unlink()
     else:
-        file.write_text(content)
+        file.write_text(content, encoding="utf-8")
     status, said = ask(command)
     assert status == 2
     for part in words:

@@ -34,7 +34,7 @@ def test_released_after_use(tmp_path):
 
 
 def test_unwritable(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot be written"):
         workdir.check_writable(tmp_path / "file" / "workdir")
     with pytest.raises(ConfigError, match="--workdir"):

@@ -37,10 +37,13 @@ def lines(options: argparse.Namespace) -> list[str]:
             check=True,
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         ).stdout
         whole = time.perf_counter() - start
         trained = {
-            file.parents[2].name: sum(row["seconds"] for row in json.loads(file.read_text()))
+            file.parents[2].name: sum(
+                row["seconds"] for row in json.loads(file.read_text(encoding="utf-8"))
+            )
             for file in Path(folder).glob("pipelines/quick/*/model_run/*/history.json")
         }
     nodes = {name: float(seconds) for name, seconds in _NODE.findall(printed)}

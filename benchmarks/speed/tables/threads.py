@@ -139,12 +139,12 @@ def quota(stack: ExitStack, processors: int = 1) -> Iterator[None]:
     stack.callback(group.rmdir)
     period = 100_000  # microseconds
     if parent == version_1:
-        (group / "cpu.cfs_period_us").write_text(str(period))
-        (group / "cpu.cfs_quota_us").write_text(str(processors * period))
+        (group / "cpu.cfs_period_us").write_text(str(period), encoding="utf-8")
+        (group / "cpu.cfs_quota_us").write_text(str(processors * period), encoding="utf-8")
     else:
-        (group / "cpu.max").write_text(f"{processors * period} {period}")
-    (group / "cgroup.procs").write_text(str(os.getpid()))
+        (group / "cpu.max").write_text(f"{processors * period} {period}", encoding="utf-8")
+    (group / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8")
     try:
         yield
     finally:
-        (parent / "cgroup.procs").write_text(str(os.getpid()))
+        (parent / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8")

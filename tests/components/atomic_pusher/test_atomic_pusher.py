@@ -61,7 +61,7 @@ def fill(folder: Path, sizes: dict[str, int], letter: str) -> None:
     for name, size in sizes.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(letter * size)
+        file.write_text(letter * size, encoding="utf-8")
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -83,7 +83,7 @@ class Pusher:
         for name, text in (files or {}).items():
             path = Path(made.uri, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         return made
 
     def __call__(
@@ -159,7 +159,7 @@ def test_the_card_is_that_of_the_student_which_a_comparison_chose(pusher: Pusher
     pusher.summary = {"method": resolve({"name": "rkd"}), "seed": 9}
     pusher("a")
     [version] = pusher.versions()
-    card = (version / "README.md").read_text()
+    card = (version / "README.md").read_text(encoding="utf-8")
     assert "was distilled into it by rkd (crd)" in card
     assert "| seed | 9 |" in card
 
@@ -168,7 +168,7 @@ def test_tflite_files_are_pushed_beside_the_saved_model(pusher: Pusher) -> None:
     pusher("a", lite="b")
     [version] = pusher.versions()
     for name, size in TFLITE.items():
-        assert (version / "tflite" / name).read_text() == "b" * size
+        assert (version / "tflite" / name).read_text(encoding="utf-8") == "b" * size
     assert set(content(version)) == {
         "README.md",
         "provenance.json",
@@ -199,12 +199,12 @@ def test_a_model_that_is_not_blessed_is_not_pushed(pusher: Pusher) -> None:
 def test_the_same_model_is_not_pushed_twice(pusher: Pusher) -> None:
     pusher("a")
     [one] = pusher.versions()
-    card = (one / "README.md").read_text()
+    card = (one / "README.md").read_text(encoding="utf-8")
     # Other figures make another card, not another model.
     pusher.run["code"]["revision"] = "another"
     pushed = pusher("a")
     assert pusher.versions() == [one]
-    assert (one / "README.md").read_text() == card
+    assert (one / "README.md").read_text(encoding="utf-8") == card
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_destination") == str(one)
     assert content(Path(pushed.uri)) == content(one)
@@ -333,7 +333,7 @@ def test_of_two_processes_at_once_one_pushes(pusher: Pusher, tmp_path: Path) -> 
         pushed = {letter: told for of, letter, told in found if of == number}
         assert sorted(pushed.values()) == [0, 1]
         [winner] = [letter for letter, told in pushed.items() if told]
-        assert (version / "saved_model.pb").read_text() == winner
+        assert (version / "saved_model.pb").read_text(encoding="utf-8") == winner
 
 
 HOLDER = """
@@ -353,6 +353,7 @@ def test_a_pusher_waits_for_another_and_not_for_a_killed_one(pusher: Pusher) -> 
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
+        encoding="utf-8",
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "locked\n"
@@ -378,6 +379,7 @@ def reader(pusher: Pusher) -> Any:
             [sys.executable, "-c", READER, str(pusher.serving), json.dumps(sizes)],
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         processes.append(process)
         assert process.stdout
@@ -409,5 +411,5 @@ def test_a_reader_never_sees_a_part_of_a_version(pusher: Pusher, reader: Any) ->
 def test_the_reader_finds_a_version_that_was_copied_in_place(pusher: Pusher, reader: Any) -> None:
     pusher("a", lite="a")
     [version] = pusher.versions()
-    (version / "variables" / "variables.data").write_text("a" * 1000)
+    (version / "variables" / "variables.data").write_text("a" * 1000, encoding="utf-8")
     assert reader()()["wrong"] == [f"{version.name}/variables/variables.data"]

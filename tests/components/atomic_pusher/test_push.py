@@ -49,7 +49,7 @@ def writer(letter: str) -> Callable[[str], None]:
         for name, size in zip(FILES, SIZES, strict=True):
             file = Path(folder, name)
             file.parent.mkdir(exist_ok=True)
-            file.write_text(letter * size)
+            file.write_text(letter * size, encoding="utf-8")
 
     return write
 
@@ -58,9 +58,9 @@ def letter_of(version: Path) -> str:
     """The letter that a complete version is of."""
     files = [path for path in version.rglob("*") if path.is_file()]
     assert sorted(str(path.relative_to(version)) for path in files) == sorted(FILES)
-    letter = (version / "saved_model.pb").read_text()
+    letter = (version / "saved_model.pb").read_text(encoding="utf-8")
     for name, size in zip(FILES, SIZES, strict=True):
-        assert (version / name).read_text() == letter * size
+        assert (version / name).read_text(encoding="utf-8") == letter * size
     return letter
 
 
@@ -169,6 +169,7 @@ def slow_pusher(serving: Path) -> Iterator[Callable[[int], None]]:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         started.append(process)
         assert process.stdout
@@ -213,6 +214,6 @@ def test_a_killed_push_leaves_no_version_and_is_cleaned_up(
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"push\.directory: '.*file/serving' cannot be written"):
         push(str(tmp_path / "file" / "serving"), writer("a"))

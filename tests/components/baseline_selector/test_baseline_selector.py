@@ -10,8 +10,8 @@ from kd_trainer.errors import ConfigError
 def saved_model(path: Path, content: str) -> str:
     """What a selector sees of a SavedModel: files."""
     (path / "variables").mkdir(parents=True)
-    (path / "saved_model.pb").write_text("graph")
-    (path / "variables" / "variables.index").write_text(content)
+    (path / "saved_model.pb").write_text("graph", encoding="utf-8")
+    (path / "variables" / "variables.index").write_text(content, encoding="utf-8")
     return str(path)
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_complete_version_is_left_out(
     Path(saved_model(pushed / "4", "4"), "saved_model.pb").unlink()
     saved_model(pushed / ".incoming-5-1", "5")
     saved_model(pushed / "latest", "6")
-    (pushed / "7").write_text("no directory")
+    (pushed / "7").write_text("no directory", encoding="utf-8")
     assert choose("champion", str(pushed), scratch, candidate).champion_version == "3"
 
 
@@ -114,8 +114,8 @@ def test_the_executor_copies_the_choice_and_says_why(
     }
     Executor().Do(inputs, {"model": [model]}, exec_properties)
     copied = tmp_path / "out" / "Format-Serving"
-    assert (copied / "saved_model.pb").read_text() == "graph"
-    assert (copied / "variables" / "variables.index").read_text() == content
+    assert (copied / "saved_model.pb").read_text(encoding="utf-8") == "graph"
+    assert (copied / "variables" / "variables.index").read_text(encoding="utf-8") == content
     for name, value in properties.items():
         assert model.get_string_custom_property(name) == value
     assert model.get_string_custom_property("reason")

@@ -23,7 +23,7 @@ def artifact(kind: type, folder: Path, files: dict[str, str]) -> Any:
     made.uri = str(folder)
     folder.mkdir(parents=True)
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     return made
 
 
@@ -65,7 +65,7 @@ def test_the_best_row_and_of_it_the_best_on_eval(table, rkd, expected, tmp_path)
     validated = dict(zip(ROWS, (*rkd, 0.7, 0.7), strict=True))
     made = chosen(tmp_path, table, validated, ROWS)
     for part in KINDS:
-        assert (tmp_path / "out" / part / "of").read_text() == expected
+        assert (tmp_path / "out" / part / "of").read_text(encoding="utf-8") == expected
         assert made[part].get_string_custom_property("trial") == expected
     model = made["model"]
     assert model.get_string_custom_property("method") == f"{ROWS[expected]} (crd)"
@@ -76,5 +76,5 @@ def test_of_those_that_were_chosen_of_each_seed_the_best_on_eval(tmp_path):
     validated = {"seed_0": 0.6, "seed_1": 0.7, "seed_2": 0.5}
     made = chosen(tmp_path, ["baseline", "rkd"], validated, dict.fromkeys(validated))
     for part in KINDS:
-        assert (tmp_path / "out" / part / "of").read_text() == "seed_1"
+        assert (tmp_path / "out" / part / "of").read_text(encoding="utf-8") == "seed_1"
         assert made[part].get_string_custom_property("trial") == "seed_1"

@@ -13,7 +13,11 @@ pytestmark = pytest.mark.light
 
 def md5sum(path: Path | str) -> str:
     return subprocess.run(
-        ["md5sum", str(path)], capture_output=True, text=True, check=True
+        ["md5sum", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     ).stdout.split()[0]
 
 
@@ -25,7 +29,7 @@ def test_an_archive_has_the_md5_of_its_file(tmp_path: Path) -> None:
 
 def test_a_folder_has_the_md5_of_each_member(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, BINARY, binary_files())
-    (tmp_path / BINARY / "readme.txt").write_text("not a member")
+    (tmp_path / BINARY / "readme.txt").write_text("not a member", encoding="utf-8")
     expected = {f"{BINARY}/{name}": md5sum(Path(folder, name)) for name in binary_files()}
     for source in (folder, str(tmp_path)):
         assert json.loads(archive_md5(source)) == expected

@@ -48,7 +48,10 @@ def test_the_sample_has_two_classes_of_each_of_five_superclasses() -> None:
 def test_another_archive_makes_no_sample(archive: str, message: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "components.cifar100_example_gen.make_sample"]
     done = subprocess.run(
-        [*command, archive, "-o", tmp_path / "out"], capture_output=True, text=True
+        [*command, archive, "-o", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.returncode != 0
     assert done.stderr.startswith(f"{archive}: ")

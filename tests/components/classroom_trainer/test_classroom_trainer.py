@@ -50,7 +50,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     )
     schema = artifact(standard_artifacts.Schema, folder / "schema")
     Path(schema.uri).mkdir()
-    (Path(schema.uri) / "schema.pbtxt").write_text(schemas.CIFAR100.read_text())
+    (Path(schema.uri) / "schema.pbtxt").write_text(
+        schemas.CIFAR100.read_text(encoding="utf-8"), encoding="utf-8"
+    )
     keras.utils.set_random_seed(9)
     model = artifact(standard_artifacts.Model, folder / "teacher")
     export(build("resnet8", 100), f"{model.uri}/Format-Serving", FINE_LABELS)
@@ -104,11 +106,15 @@ def test_those_who_did_not_diverge_are_not_trained_again(
     states = list((tmp_path / "checkpoints").iterdir())
     assert [path.suffix for path in states] == [".finished"] * len(TAME)
     for name, spec in TAME.items():
-        found = json.loads(Path(outputs[f"{name}_summary"].uri, "summary.json").read_text())
+        found = json.loads(
+            Path(outputs[f"{name}_summary"].uri, "summary.json").read_text(encoding="utf-8")
+        )
         assert found["method"] == resolve(spec)
         assert found["seed"] == 2
         assert set(found["test"]) == {"teacher", "student"}
-        (row,) = json.loads(Path(outputs[f"{name}_model_run"].uri, "history.json").read_text())
+        (row,) = json.loads(
+            Path(outputs[f"{name}_model_run"].uri, "history.json").read_text(encoding="utf-8")
+        )
         assert row["val_accuracy"] >= 0
         model = outputs[f"{name}_model"]
         assert load(model.uri).name == "resnet8"

@@ -43,7 +43,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     )
     schema = artifact(standard_artifacts.Schema, folder / "schema")
     Path(schema.uri).mkdir()
-    (Path(schema.uri) / "schema.pbtxt").write_text(schemas.CIFAR100.read_text())
+    (Path(schema.uri) / "schema.pbtxt").write_text(
+        schemas.CIFAR100.read_text(encoding="utf-8"), encoding="utf-8"
+    )
     keras.utils.set_random_seed(9)
     teacher = build("resnet8", 100)
     model = artifact(standard_artifacts.Model, folder / "teacher")
@@ -106,14 +108,14 @@ def test_a_method_distils_a_student(case: str, inputs: Inputs, tmp_path: Path) -
     answer = served.signatures["images"](images=tf.constant(test.images))
     np.testing.assert_allclose(answer["logits"], student(test.images), rtol=1e-4, atol=1e-4)
 
-    history = json.loads((tmp_path / "model_run" / "history.json").read_text())
+    history = json.loads((tmp_path / "model_run" / "history.json").read_text(encoding="utf-8"))
     stages = list(dict.fromkeys(row["stage"] for row in history))
     assert history
     for stage in stages:
         assert list((tmp_path / "model_run" / stage).rglob("events.out.*"))
     assert "val_accuracy" in history[-1]
 
-    summary = json.loads((tmp_path / "summary" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary" / "summary.json").read_text(encoding="utf-8"))
     assert {key: summary[key] for key in config} == config
     trainable = sum(int(np.prod(weight.shape)) for weight in own.trainable_variables)
     assert summary["parameters"] == dict.fromkeys(("teacher", "baseline", "student"), trainable)
@@ -151,7 +153,9 @@ def test_a_second_training_finds_the_teachers_outputs(inputs: Inputs, tmp_path: 
     for number, method in enumerate(("soft_logits", "dkd")):
         folder = tmp_path / str(number)
         outputs, _ = distil(inputs, folder, {"name": method}, gigabytes=0.1)
-        (use,) = json.loads((folder / "teacher_outputs" / "outputs.json").read_text())
+        (use,) = json.loads(
+            (folder / "teacher_outputs" / "outputs.json").read_text(encoding="utf-8")
+        )
         assert Path(use["directory"]).parent == tmp_path / "kept"
         said = outputs["teacher_outputs"].get_string_custom_property(f"outputs_{use['key']}")
         found.append((use["found"], use["asked"], said))

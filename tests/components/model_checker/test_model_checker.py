@@ -61,7 +61,7 @@ def run(model: Path, examples, out: Path) -> tuple[standard_artifacts.InfraBless
     artifact.uri, blessing.uri = str(model), str(out / "blessing")
     inputs = {"model": [artifact], "examples": [examples]}
     Executor().Do(inputs, {"blessing": [blessing]}, {"code_fingerprint": ""})
-    return blessing, json.loads((out / "blessing" / "result.json").read_text())
+    return blessing, json.loads((out / "blessing" / "result.json").read_text(encoding="utf-8"))
 
 
 def reasons(model: Path, images: np.ndarray) -> list[str]:
@@ -126,7 +126,9 @@ def test_a_missing_asset_is_refused(model: Path, images: np.ndarray) -> None:
 @pytest.mark.slow
 def test_wrong_class_names_are_refused(model: Path, images: np.ndarray) -> None:
     names = model / "Format-Serving" / "assets" / "class_names.txt"
-    names.write_text("\n".join(reversed(names.read_text().splitlines())))
+    names.write_text(
+        "\n".join(reversed(names.read_text(encoding="utf-8").splitlines())), encoding="utf-8"
+    )
     found = reasons(model, images)
     assert len(found) == 3
     assert all("class names are not those of the labels" in reason for reason in found)
@@ -176,7 +178,7 @@ def test_the_clean_process_can_import_neither_keras_nor_ours(tmp_path: Path) -> 
     module = tf.Module()
     module.double = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec([], tf.float32, "x")])
     tf.saved_model.save(module, str(tmp_path / "model"), signatures={"double": module.double})
-    (tmp_path / "requests").write_text("[]")
+    (tmp_path / "requests").write_text("[]", encoding="utf-8")
     code = f"""
 import runpy, sys
 sys.argv = ["answer.py", "model", "requests", "answers"]
@@ -190,4 +192,4 @@ for name in ("keras", "tf_keras", "tfx", "kd_trainer", "components", "pipeline")
     raise AssertionError(name)
 """
     subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True, timeout=120)
-    assert (tmp_path / "answers").read_text() == "[]"
+    assert (tmp_path / "answers").read_text(encoding="utf-8") == "[]"

@@ -50,7 +50,7 @@ def artifact(kind: type[Artifact], uri: Path) -> Any:
 
 
 def write(folder: str, name: str, document: Any) -> None:
-    (Path(folder) / name).write_text(json.dumps(document))
+    (Path(folder) / name).write_text(json.dumps(document), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +207,7 @@ def _profile(made: dict[str, Any]) -> None:
         class_names=list(FINE_LABELS), superclass_names=list(COARSE_LABELS), networks=networks
     )
     folder = Path(made["profile"].uri)
-    (folder / ours.ModelProfile.FILE_NAME).write_text(profile.model_dump_json())
+    (folder / ours.ModelProfile.FILE_NAME).write_text(profile.model_dump_json(), encoding="utf-8")
     np.savez(
         folder / ours.ModelProfile.PREDICTIONS_NAME,
         labels=labels,
@@ -237,7 +237,9 @@ def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
 def _decide(made: dict[str, Any]) -> None:
     """Holds the student against bounds that it passes, one of them for each superclass."""
     folder = Path(made["profile"].uri)
-    profile = Profile.model_validate_json((folder / ours.ModelProfile.FILE_NAME).read_text())
+    profile = Profile.model_validate_json(
+        (folder / ours.ModelProfile.FILE_NAME).read_text(encoding="utf-8")
+    )
     arrays = np.load(folder / ours.ModelProfile.PREDICTIONS_NAME)
     student, baseline = profile.networks["student"], profile.networks["baseline"]
     shared = {"subject": "student", "passed": True}
@@ -272,4 +274,6 @@ def _decide(made: dict[str, Any]) -> None:
         in_service="",
         bounds=bounds,
     )
-    Path(made["decision"].uri, ours.GateDecision.FILE_NAME).write_text(decision.model_dump_json())
+    Path(made["decision"].uri, ours.GateDecision.FILE_NAME).write_text(
+        decision.model_dump_json(), encoding="utf-8"
+    )

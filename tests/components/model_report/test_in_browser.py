@@ -153,22 +153,22 @@ def test_a_file_or_class_that_is_called_a_script_is_harmless(
         Path(run[key].uri, kind.FILE_NAME)
         for key, kind in (("run_record", RunRecord), ("profile", ModelProfile))
     )
-    document = json.loads(record.read_text())
+    document = json.loads(record.read_text(encoding="utf-8"))
     document["command"] += ["--data", f"/data/{script}"]
     document["config"]["data"]["path"] = f"/data/{script}"
     document["config"]["teacher"] |= {"network": None, "from": f"/models/{script}"}
-    record.write_text(json.dumps(document))
-    names = json.loads(profile.read_text())
+    record.write_text(json.dumps(document), encoding="utf-8")
+    names = json.loads(profile.read_text(encoding="utf-8"))
     for key in ("class_names", "superclass_names"):
         names[key] = [f"{name} {script}" for name in names[key]]
-    profile.write_text(json.dumps(names))
+    profile.write_text(json.dumps(names), encoding="utf-8")
     run["examples"].set_string_custom_property("source", f"/data/{script}")
     page = report(run)
-    html = page.read_text()
+    html = page.read_text(encoding="utf-8")
     if not policy:  # so that escaping has to do alone
         lines = [line for line in html.splitlines() if "Content-Security-Policy" not in line]
         assert len(lines) == len(html.splitlines()) - 1
-        page.write_text("\n".join(lines))
+        page.write_text("\n".join(lines), encoding="utf-8")
     chromium.open(page, 1280, "light")
     assert chromium.evaluate("document.title").startswith("Blessed: ")
     assert chromium.evaluate('document.querySelectorAll("script, [onerror], [onload]").length') == 0
@@ -177,6 +177,6 @@ def test_a_file_or_class_that_is_called_a_script_is_harmless(
 
 def test_a_script_would_be_noticed(chromium: Tab, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text(f"<!doctype html><title>still</title><body>{SCRIPTS[0]}")
+    page.write_text(f"<!doctype html><title>still</title><body>{SCRIPTS[0]}", encoding="utf-8")
     chromium.open(page, 1280, "light")
     assert chromium.evaluate("document.title") == "ran"

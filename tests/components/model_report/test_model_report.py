@@ -60,9 +60,9 @@ class Page(HTMLParser):
 
 def changed(run, key, file_name, change):
     path = Path(run[key].uri, file_name)
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text(encoding="utf-8"))
     change(document)
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def words(html):
@@ -78,7 +78,7 @@ def test_it_takes_what_the_run_makes(trained):
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(run, report):
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     page = Page(html)
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), f"{tag} {name}: a script"
@@ -92,7 +92,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(run, report):
 
 
 def test_headings_are_in_order_and_links_lead_somewhere(run, report):
-    page = Page(report(run).read_text())
+    page = Page(report(run).read_text(encoding="utf-8"))
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -105,15 +105,15 @@ def test_headings_are_in_order_and_links_lead_somewhere(run, report):
 
 
 def test_every_figure_has_words_for_those_who_do_not_see_it(run, report):
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     for tag in re.findall(r"<svg[^>]*>|<img[^>]*>", html):
         assert re.search(r'(aria-label|alt)="[^"]{10,}"', tag), tag
 
 
 def test_the_figures_are_those_of_the_artifacts(run, report):
-    text = words(report(run).read_text())
+    text = words(report(run).read_text(encoding="utf-8"))
     profile = Profile.model_validate_json(
-        Path(run["profile"].uri, ours.ModelProfile.FILE_NAME).read_text()
+        Path(run["profile"].uri, ours.ModelProfile.FILE_NAME).read_text(encoding="utf-8")
     )
     for network in profile.networks.values():
         for value in (network.top1, network.top5, network.agreement, network.calibration_error):
@@ -124,7 +124,7 @@ def test_the_figures_are_those_of_the_artifacts(run, report):
     assert "Compared with resnet8, from scratch: no other model has been pushed yet." in text
     for key in ("gate.min_accuracy", "gate.min_change", "gate.max_bytes"):
         assert text.count(key) == 1
-    history = json.loads(Path(run["student_run"].uri, "history.json").read_text())
+    history = json.loads(Path(run["student_run"].uri, "history.json").read_text(encoding="utf-8"))
     assert f" {100 * history[-1]['val_accuracy']:.3g}% " in text
     assert "resnet8, fitnet (upstream)" in text
     # Stages and every loss term.
@@ -134,13 +134,13 @@ def test_the_figures_are_those_of_the_artifacts(run, report):
 
 
 def test_the_images_are_the_ones_that_only_the_teacher_gets_right(run, report):
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     test = read(str(SAMPLE), "test", 300)
     by_bytes = {
         image.tobytes(): label for image, label in zip(test.images, test.labels, strict=True)
     }
     names = Profile.model_validate_json(
-        Path(run["profile"].uri, ours.ModelProfile.FILE_NAME).read_text()
+        Path(run["profile"].uri, ours.ModelProfile.FILE_NAME).read_text(encoding="utf-8")
     ).class_names
     shown = re.findall(r'<img src="data:image/png;base64,([^"]+)"[^>]*alt="(\w+), which', html)
     with np.load(Path(run["profile"].uri, ours.ModelProfile.PREDICTIONS_NAME)) as arrays:
@@ -153,14 +153,14 @@ def test_the_images_are_the_ones_that_only_the_teacher_gets_right(run, report):
 
 
 def test_only_classes_that_occur_are_shown(run, report):
-    text = words(report(run).read_text())
+    text = words(report(run).read_text(encoding="utf-8"))
     test = read(str(SAMPLE), "test", 300)
     assert f"{len(np.unique(test.labels))} classes" in text
     assert f"{len(np.unique(test.coarse_labels))} superclasses" in text
 
 
 def test_lineage_names_every_artifact_and_its_hash(run, report):
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     for key in ("examples", "schema", "teacher", "baseline", "student", "evaluation", "profile"):
         assert f">#{run[key].id}</text>" in html
     fingerprint = run["examples"].get_string_custom_property("data_fingerprint")
@@ -169,7 +169,7 @@ def test_lineage_names_every_artifact_and_its_hash(run, report):
 
 
 def test_how_to_run_it_again(run, report):
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     command = "tfx-distill run --preset quick --set &#39;teacher.recipe={epochs: 2}&#39;"
     assert f"git checkout 67d9c0e{'0' * 33} && {command}</pre>" in html.replace("&amp;", "&")
     assert "The working tree differed" not in html
@@ -178,11 +178,11 @@ def test_how_to_run_it_again(run, report):
 def test_a_modified_checkout_and_an_unknown_revision_are_said(run, report):
     name = ours.RunRecord.FILE_NAME
     changed(run, "run_record", name, lambda record: record["code"].update(modified=True))
-    assert "The working tree differed" in report(run).read_text()
+    assert "The working tree differed" in report(run).read_text(encoding="utf-8")
     changed(
         run, "run_record", name, lambda record: record["code"].update(modified=False, revision="")
     )
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     assert "The revision is not known" in html
     assert "git checkout" not in html
 
@@ -198,9 +198,9 @@ def test_a_refused_student(run, report):
     pushed.uri, pushed.id = run["pushed_model"].uri, 99
     pushed.set_int_custom_property("pushed", 0)
     run["pushed_model"] = pushed
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     decision = Decision.model_validate_json(
-        Path(run["decision"].uri, ours.GateDecision.FILE_NAME).read_text()
+        Path(run["decision"].uri, ours.GateDecision.FILE_NAME).read_text(encoding="utf-8")
     )
     assert '<h1 class="refuse">Refused</h1>' in html
     refused_by = "gate.min_change, gate.max_superclass_drop"
@@ -224,7 +224,7 @@ def test_rebaseline_and_champion_are_said(run, report):
             baseline_reason="version 1700000000 is the newest pushed one",
         ),
     )
-    text = words(report(run).read_text())
+    text = words(report(run).read_text(encoding="utf-8"))
     assert "Compared with version 1700000000: version 1700000000 is the newest pushed one." in text
     assert "Comparisons with the baseline were set aside on purpose" in text
 
@@ -237,7 +237,7 @@ def test_an_imported_teacher_has_no_curves(run, report):
         record["config"]["teacher"].update({"network": None, "from": "/nets/big.keras"})
 
     changed(run, "run_record", ours.RunRecord.FILE_NAME, own)
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     assert "The teacher was imported" in html
     assert "<strong>big.keras</strong>" in html
     assert ">imported abababab…</text>" in html
@@ -250,7 +250,7 @@ def test_lite_models_have_a_row(run, report):
         profile["networks"]["tflite int8"] = lite
 
     changed(run, "profile", ours.ModelProfile.FILE_NAME, add)
-    text = words(report(run).read_text())
+    text = words(report(run).read_text(encoding="utf-8"))
     assert re.search(r"tflite int8 resnet8, converted .*? – 91\.0 kB", text)
 
 
@@ -275,7 +275,7 @@ def test_what_comes_from_outside_is_escaped(run, report, tmp_path):
     run["student"].set_string_custom_property("method", evil)
     run["examples"].set_string_custom_property("source", evil)
     run["pushed_model"].set_string_custom_property("pushed_destination", f"{tmp_path}/{evil}")
-    html = report(run).read_text()
+    html = report(run).read_text(encoding="utf-8")
     assert "<script" not in html
     assert html.count("&lt;script&gt;alert(1)") > 20
     page = Page(html)

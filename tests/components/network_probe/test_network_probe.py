@@ -81,7 +81,9 @@ def test_a_file_that_is_not_there(probe, tmp_path: Path) -> None:
 
 def test_other_classes_than_the_schema_has(probe, tmp_path: Path) -> None:
     schema = tmp_path / "ten.pbtxt"
-    schema.write_text(Path(CIFAR100).read_text().replace("max: 99", "max: 9"))
+    schema.write_text(
+        Path(CIFAR100).read_text(encoding="utf-8").replace("max: 99", "max: 9"), encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match=r"student\.from.*100 classes, the data has 10"):
         probe(saved(model(width=4), tmp_path, "student"), schema=str(schema))
     assert not (tmp_path / ARCHITECTURE).exists()

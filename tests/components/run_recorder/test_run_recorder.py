@@ -33,7 +33,7 @@ def recorded(folder: Path, run: dict = RUN, **given: str) -> tuple[dict, RunReco
     record = RunRecord()
     record.uri = str(folder / "record")
     Executor().Do({}, {"run_record": [record]}, dict(recorder.exec_properties))
-    return json.loads((folder / "record" / "run.json").read_text()), record
+    return json.loads((folder / "record" / "run.json").read_text(encoding="utf-8")), record
 
 
 def test_the_record_is_kept_as_it_was_given(tmp_path: Path) -> None:

@@ -141,8 +141,8 @@ def test_what_the_model_checker_found_decides():
 def test_a_withdrawn_version_is_known_again(tmp_path):
     def model(folder, content):
         (folder / "variables").mkdir(parents=True)
-        (folder / "saved_model.pb").write_text("graph")
-        (folder / "variables" / "variables.index").write_text(content)
+        (folder / "saved_model.pb").write_text("graph", encoding="utf-8")
+        (folder / "variables" / "variables.index").write_text(content, encoding="utf-8")
         return str(folder)
 
     student = model(tmp_path / "student", "one")

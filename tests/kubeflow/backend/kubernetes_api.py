@@ -37,8 +37,8 @@ def serving(host: str, objects: Mapping[str, Any], account: Path) -> Iterator[in
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     key.unlink()
-    (account / "namespace").write_text(NAMESPACE)
-    (account / "token").write_text(_TOKEN)
+    (account / "namespace").write_text(NAMESPACE, encoding="utf-8")
+    (account / "token").write_text(_TOKEN, encoding="utf-8")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port

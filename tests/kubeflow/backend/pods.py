@@ -57,7 +57,7 @@ class Node:
             }
             self._run(container, identity, container_mounts, folder)
         return {
-            key: (outputs / Path(path).name).read_text()
+            key: (outputs / Path(path).name).read_text(encoding="utf-8")
             for key, path in paths.items()
             if (outputs / Path(path).name).is_file()
         }
@@ -94,7 +94,7 @@ class Node:
         with log.open("wb") as file:
             status = subprocess.run(command, stdout=file, stderr=file).returncode
         if status:
-            said = log.read_text(errors="replace")[-_SHOWN:]
+            said = log.read_text(errors="replace", encoding="utf-8")[-_SHOWN:]
             raise PodFailedError(f"{folder.name}: {container['name']}: status {status}:\n{said}")
 
 

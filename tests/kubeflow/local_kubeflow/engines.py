@@ -67,7 +67,7 @@ class Podman:
             *("--entrypoint=", command.image, *command.words),
         ]
         with (
-            open(command.folder / "log", "w") as log,
+            open(command.folder / "log", "w", encoding="utf-8") as log,
             subprocess.Popen(words, stdout=log, stderr=log) as process,
         ):
             try:
@@ -78,7 +78,7 @@ class Podman:
 
     def kill(self, folder: Path) -> None:
         """Kills a container, and waits for its end."""
-        container = (folder / _ID).read_text()
+        container = (folder / _ID).read_text(encoding="utf-8")
         subprocess.run(["podman", "kill", container], check=True)
         subprocess.run(["podman", "wait", container])  # which may be gone already
 

@@ -112,7 +112,7 @@ def _attempt(
         file = mounts[OUTPUTS] / key
         if not file.is_file():
             raise SpecError(f"{name}: failed to read output parameter {key!r}")
-        parameters[key] = file.read_text()
+        parameters[key] = file.read_text(encoding="utf-8")
     artifacts = _merged(_single(outputs["artifacts"]), _single(reported.get("artifacts", {})))
     for key, artifact in artifacts.items():
         if key != LOGS:
@@ -148,7 +148,7 @@ def _run(
     if (folder / _DELETED).exists():
         raise PodDeletedError(f"{name}: pod deleted")
     if status:
-        said = (folder / "log").read_text(errors="replace")[-_SHOWN:]
+        said = (folder / "log").read_text(errors="replace", encoding="utf-8")[-_SHOWN:]
         raise TaskFailedError(f"{name}: its container ended with status {status}:\n{said}")
 
 
@@ -219,4 +219,4 @@ def _copy(source: Path | None, target: Path | None) -> None:
 
 
 def _read(file: Path) -> Spec:
-    return json.loads(file.read_text()) if file.is_file() else {}
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

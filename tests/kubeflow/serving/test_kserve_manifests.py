@@ -19,11 +19,11 @@ pytestmark = pytest.mark.light
 
 SERVING = Path(__file__).parents[3] / "kubeflow" / "serving"
 KUBECTL = Path(sys.executable).with_name("kubectl")
-README = (SERVING / "README.md").read_text()
+README = (SERVING / "README.md").read_text(encoding="utf-8")
 
 
 def read(name: str) -> dict:
-    return yaml.safe_load((SERVING / name).read_text())
+    return yaml.safe_load((SERVING / name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def started(container: dict, name: str, folder: Path, **env: str) -> subprocess.
         assert there in script
         script = script.replace(there, here)
     assert "{{" not in script
-    return subprocess.run([*container["command"], script], env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [*container["command"], script], env=env, capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 def test_the_server_is_given_one_version_of_the_model(service, runtime, container, tmp_path):
@@ -91,13 +93,15 @@ def test_the_server_is_given_one_version_of_the_model(service, runtime, containe
     assert done.returncode == 0, done.stderr
     options = dict(option.removeprefix("--").split("=") for option in done.stdout.split())
     config = text_format.Parse(
-        Path(options["model_config_file"]).read_text(),
+        Path(options["model_config_file"]).read_text(encoding="utf-8"),
         model_server_config_pb2.ModelServerConfig(),
     )
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path) == (name, f"/mnt/models/{name}")
     assert list(model.model_version_policy.specific.versions) == [1764560000]
-    prometheus = parse("MonitoringConfig", Path(options["monitoring_config_file"]).read_text())
+    prometheus = parse(
+        "MonitoringConfig", Path(options["monitoring_config_file"]).read_text(encoding="utf-8")
+    )
     assert prometheus.prometheus_config.enable
     annotations = runtime["spec"]["annotations"]
     assert prometheus.prometheus_config.path == annotations["prometheus.kserve.io/path"]
@@ -115,7 +119,7 @@ def test_without_a_version_the_server_says_what_is_missing(service, container, t
 
 
 def test_the_models_name_is_one_line() -> None:
-    texts = [path.read_text() for path in (SERVING / "kserve").glob("*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in (SERVING / "kserve").glob("*.yaml")]
     assert sum(text.count("cifar100") for text in texts) == 1
 
 
@@ -141,7 +145,7 @@ def test_the_readmes_patches_are_a_canary_its_promotion_and_the_way_back(service
 
 @pytest.mark.parametrize("file", [SERVING / "README.md", SERVING.parent / "README.md"])
 def test_what_the_readmes_apply_is_there(file: Path) -> None:
-    applied = re.findall(r"apply -[kf] ([\w./-]*\w)", file.read_text())
+    applied = re.findall(r"apply -[kf] ([\w./-]*\w)", file.read_text(encoding="utf-8"))
     assert applied
     for path in applied:
         assert (SERVING.parents[1] / path).exists(), path
@@ -184,7 +188,9 @@ def schema_of(document: dict) -> dict:
     answer = json.loads(done.stdout)
     if "Error" in answer:
         pytest.skip(f"Go cannot download {module}: {answer['Error']}")
-    definition = yaml.load(Path(answer["Dir"], path).read_text(), yaml.CSafeLoader)["spec"]
+    definition = yaml.load(Path(answer["Dir"], path).read_text(encoding="utf-8"), yaml.CSafeLoader)[
+        "spec"
+    ]
     assert definition["names"]["kind"] == document["kind"]
     group, version = document["apiVersion"].split("/")
     assert definition["group"] == group

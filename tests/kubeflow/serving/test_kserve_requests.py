@@ -50,7 +50,9 @@ def python() -> list[str]:
         *given,
         "python",
     ]
-    installed = subprocess.run([*command, "-c", ""], capture_output=True, text=True)
+    installed = subprocess.run(
+        [*command, "-c", ""], capture_output=True, text=True, encoding="utf-8"
+    )
     if installed.returncode:
         pytest.skip(f"uv cannot install {' and '.join(PACKAGES)}: {installed.stderr}")
     return command
@@ -94,8 +96,8 @@ def server(python: list[str], version: str, tmp_path_factory: pytest.TempPathFac
             url = f"http://127.0.0.1:{port}"
             until = time.monotonic() + PATIENCE
             while not ready(url):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < until, log.read_text()
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < until, log.read_text(encoding="utf-8")
                 time.sleep(0.2)
             yield url
         finally:

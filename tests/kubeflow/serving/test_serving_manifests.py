@@ -19,7 +19,7 @@ APP = {"app.kubernetes.io/name": "tfx-distill-serving"}
 
 
 def read(name: str) -> dict:
-    return yaml.safe_load((FOLDER / name).read_text())
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
 
 
 def built(folder: Path) -> dict[str, dict]:
@@ -64,9 +64,9 @@ def test_the_service_finds_the_pods_and_their_ports(container: dict) -> None:
 def test_the_models_name_is_one_line(name: str, tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "deployment.yaml"
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert text.count("cifar100") == 1
-    file.write_text(text.replace("cifar100", name))
+    file.write_text(text.replace("cifar100", name), encoding="utf-8")
     documents = built(tmp_path)
     pod = documents["Deployment"]["spec"]["template"]["spec"]
     (container,), mount = pod["containers"], pod["containers"][0]["volumeMounts"][0]
@@ -107,7 +107,7 @@ def test_a_pod_asks_nobody_and_is_asked_at_its_ports_alone(container: dict) -> N
     (rule,) = policy["ingress"]
     assert {each["port"] for each in rule["ports"]} == {p["name"] for p in container["ports"]}
     assert all(each == {"podSelector": {}} or "namespaceSelector" in each for each in rule["from"])
-    readme = (FOLDER / "README.md").read_text()
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     ((key, value),) = rule["from"][1]["namespaceSelector"]["matchLabels"].items()
     assert f"kubectl label namespace NAMESPACE {key}={value}" in readme
     # Or Istio's proxy would be in the pod, which the policy keeps from its control plane.
@@ -120,7 +120,9 @@ def test_threads_are_those_of_the_cpu_limit(container: dict) -> None:
     for kind in ("intra", "inter"):
         assert flags(container)[f"tensorflow_{kind}_op_parallelism"] == limit
     (batching,) = FOLDER.glob("batching/*.config")
-    assert parse("BatchingParameters", batching.read_text()).num_batch_threads.value == int(limit)
+    assert parse(
+        "BatchingParameters", batching.read_text(encoding="utf-8")
+    ).num_batch_threads.value == int(limit)
 
 
 def test_as_many_pods_as_the_load_wants_and_one_is_always_left() -> None:
@@ -157,8 +159,10 @@ def test_batching_is_one_word_in_the_kustomization(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "kustomization.yaml"
     line = "components: []"
-    assert line in file.read_text()
-    file.write_text(file.read_text().replace(line, "components: [batching]"))
+    assert line in file.read_text(encoding="utf-8")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace(line, "components: [batching]"), encoding="utf-8"
+    )
     without, documents = built(FOLDER), built(tmp_path)
     for document in documents.values():
         kubernetes_validate.validate(document, "1.32", strict=True)
@@ -182,7 +186,7 @@ def test_batching_is_one_word_in_the_kustomization(tmp_path: Path) -> None:
 def test_compose_serves_the_workdir_as_the_pod_serves_its_volume(container: dict) -> None:
     compose = yaml.safe_load(
         # As Docker reads it where nothing is set.
-        re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (FOLDER / "compose.yaml").read_text())
+        re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (FOLDER / "compose.yaml").read_text(encoding="utf-8"))
     )
     (service,) = compose["services"].values()
     assert service["image"] == container["image"]

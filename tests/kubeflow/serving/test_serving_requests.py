@@ -17,7 +17,7 @@ from kd_trainer.labels import FINE_LABELS
 from kd_trainer.networks import build
 
 README = Path(__file__).parents[3] / "kubeflow" / "serving" / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 DOORS = {"rest": BLOCKS[:3], "grpc": BLOCKS[3:]}
 SIGNATURES = ("encoded_images", "images", "serving_default")
 

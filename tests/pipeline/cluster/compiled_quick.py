@@ -25,4 +25,4 @@ def fixed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(fixed(document()))
+    GOLDEN.write_text(fixed(document()), encoding="utf-8")

@@ -22,5 +22,5 @@ def load() -> None:
 kubernetes.config.load_incluster_config = load
 job.WORKDIR = entrypoint.WORKDIR = workdir
 job._NAMESPACE = workdir / "namespace"
-job._NAMESPACE.write_text("ns")
+job._NAMESPACE.write_text("ns", encoding="utf-8")
 sys.exit(entrypoint.main(sys.argv[3:]))

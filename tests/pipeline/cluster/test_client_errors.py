@@ -133,7 +133,7 @@ def test_token_in_a_file(kubeflow, server, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "token"))
     assert kubeflow("list") == 2
     assert f"there is no file '{tmp_path}/token'" in one_line(capsys)
-    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").write_text("secret\n", encoding="utf-8")
     assert kubeflow("list") == 0
     assert {headers["authorization"] for headers in server.headers} == {"Bearer secret"}
 
@@ -163,7 +163,7 @@ def test_namespaces(kubeflow, server, tmp_path):
     server.multi_user = True
     # kfp takes this name for none given.
     assert kubeflow("list", "--namespace", "kubeflow") == 0
-    (tmp_path / "context.json").write_text('{"namespace": "ann"}')
+    (tmp_path / "context.json").write_text('{"namespace": "ann"}', encoding="utf-8")
     assert kubeflow("list") == 0
 
 

@@ -59,7 +59,10 @@ def test_one_task_with_the_pushers_image_volume_and_directory(rollback, server, 
 
 def test_the_newest_version_of_the_pipeline_counts(rollback, kubeflow, server, tmp_path):
     spec = tmp_path / "quick.yaml"
-    spec.write_text(QUICK.read_text().replace("/work/serving/quick", "/work/elsewhere"))
+    spec.write_text(
+        QUICK.read_text(encoding="utf-8").replace("/work/serving/quick", "/work/elsewhere"),
+        encoding="utf-8",
+    )
     assert kubeflow("submit", "--spec", spec) == 0
     assert rollback("quick") == 0
     spec, _, _ = uploaded(server)

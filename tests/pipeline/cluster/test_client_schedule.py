@@ -70,7 +70,10 @@ def test_what_differs_is_replaced(schedule, server, capsys, change):
 
 def test_a_changed_pipeline_replaces_the_schedule(schedule, server, spec):
     assert schedule("--every", "1d") == 0
-    spec.write_text(spec.read_text().replace("image: tfx-distill", "image: other"))
+    spec.write_text(
+        spec.read_text(encoding="utf-8").replace("image: tfx-distill", "image: other"),
+        encoding="utf-8",
+    )
     assert schedule("--every", "1d") == 0
     version = the_only(server)["pipeline_version_reference"]["pipeline_version_id"]
     assert b"image: other" in server.uploads[version]
@@ -78,9 +81,9 @@ def test_a_changed_pipeline_replaces_the_schedule(schedule, server, spec):
 
 
 def test_another_pipeline_root_replaces_the_schedule(schedule, server, spec):
-    content = spec.read_text()
+    content = spec.read_text(encoding="utf-8")
     for root in ("s3://bucket/a", "s3://bucket/b"):
-        spec.write_text(f"defaultPipelineRoot: {root}\n{content}")
+        spec.write_text(f"defaultPipelineRoot: {root}\n{content}", encoding="utf-8")
         assert schedule("--every", "1d") == 0
         assert the_only(server)["runtime_config"]["pipeline_root"] == root
 
@@ -98,7 +101,10 @@ STEPS = ["upload_version", "recurringruns", "DELETE", "enable"]
 
 
 def replace(schedule, spec):
-    spec.write_text(spec.read_text().replace("image: tfx-distill", "image: other"))
+    spec.write_text(
+        spec.read_text(encoding="utf-8").replace("image: tfx-distill", "image: other"),
+        encoding="utf-8",
+    )
     return schedule("--cron", "0 3 * * *")
 
 

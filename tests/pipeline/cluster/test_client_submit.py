@@ -35,7 +35,7 @@ def test_first_submit(kubeflow, server, spec, capsys):
 
 def test_the_same_content_is_not_uploaded_again(kubeflow, server, spec, capsys):
     assert submit(kubeflow, spec) == 0
-    spec.write_text("# another comment\n" + spec.read_text())
+    spec.write_text("# another comment\n" + spec.read_text(encoding="utf-8"), encoding="utf-8")
     assert submit(kubeflow, spec, "--experiment", "weekly") == 0
     assert len(server.versions) == len(server.pipelines) == 1
     assert len(server.runs) == 2
@@ -48,7 +48,7 @@ def test_the_same_content_is_not_uploaded_again(kubeflow, server, spec, capsys):
 )
 def test_changed_content_is_a_new_version(kubeflow, server, spec, change):
     assert submit(kubeflow, spec) == 0
-    spec.write_text(spec.read_text().replace(*change))
+    spec.write_text(spec.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
     assert submit(kubeflow, spec) == 0
     assert len(server.pipelines) == 1
     first, second = server.versions.values()
@@ -142,7 +142,10 @@ def test_a_resubmission_that_is_none(kubeflow, server, spec, capsys, options, sa
 
 
 def test_the_pipeline_root_is_sent_as_kubeflow_reads_it_nowhere_else(kubeflow, server, spec):
-    spec.write_text("defaultPipelineRoot: s3://bucket/runs\n" + spec.read_text())
+    spec.write_text(
+        "defaultPipelineRoot: s3://bucket/runs\n" + spec.read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
     assert submit(kubeflow, spec) == 0
     (run,) = server.runs.values()
     assert run["runtime_config"]["pipeline_root"] == "s3://bucket/runs"

@@ -18,7 +18,7 @@ def compile_to(folder: Path, *arguments: str) -> int:
 def test_the_compiled_pipeline_is_as_it_was():
     # When a change is meant: python tests/pipeline/cluster/compiled_quick.py
     assert yaml.safe_load_all(fixed(document()))
-    assert fixed(document()) == GOLDEN.read_text()
+    assert fixed(document()) == GOLDEN.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_it_says_what_is_in_the_file(tmp_path, capfd):
     assert "17 tasks, artifacts below the cluster's own pipeline root" in printed
     assert "image=registry/tfx-distill:7" in printed
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
-    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
+    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text(encoding="utf-8"))
     parameters = spec["root"]["inputDefinitions"]["parameters"]
     assert parameters["image"]["defaultValue"] == "registry/tfx-distill:7"
 
@@ -78,7 +78,7 @@ def test_a_comparison_compiles_too(tmp_path, capfd):
     sets = ["--set", "compare.methods=[rkd, dkd]", "--set", "compare.trials=1"]
     assert compile_to(tmp_path, "--compare", *sets) == 0
     assert "pipeline quick-compare, version quick-compare-" in capfd.readouterr().out
-    text = (tmp_path / "p.yaml").read_text()
+    text = (tmp_path / "p.yaml").read_text(encoding="utf-8")
     assert "tfx-distill kubeflow submit" not in text  # words, as they can be typed
     assert '"--compare"' in text or '"--compare"' in text
 
@@ -118,7 +118,7 @@ def test_a_compiled_file_is_not_configured_again(kubeflow, spec, capfd):
 def test_a_training_on_several_machines_waits_for_the_pods_that_have_the_gpus(tmp_path):
     settings = ["recipe.distribution=multi_worker", "kubeflow.workers=4", "data.sample=true"]
     assert compile_to(tmp_path, *(word for each in settings for word in ("--set", each))) == 0
-    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
+    spec, _ = yaml.safe_load_all((tmp_path / "p.yaml").read_text(encoding="utf-8"))
     executors = spec["deploymentSpec"]["executors"]
     waiting = {name for name, each in executors.items() if "--workers" in str(each)}
     assert {"exec-trainer-teacher", "exec-distill-trainer"} <= waiting

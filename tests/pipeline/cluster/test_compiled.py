@@ -60,9 +60,9 @@ def test_missing_parameter(spec, capsys):
 
 
 def test_pipeline_without_parameters(spec, capsys):
-    text = spec.read_text()
+    text = spec.read_text(encoding="utf-8")
     start, end = text.index("  inputDefinitions"), text.index("schemaVersion")
-    spec.write_text(text[:start] + text[end:])
+    spec.write_text(text[:start] + text[end:], encoding="utf-8")
     assert compiled.read(spec).arguments([]) == {}
     assert submit(spec, "limit=5") == 2
     assert "no parameter 'limit'. It has none." in capsys.readouterr().err
@@ -90,7 +90,7 @@ def test_not_a_pipeline(tmp_path, capsys, name, content, message):
 
 
 def test_schema_that_kubeflow_does_not_take(spec, capsys):
-    spec.write_text(spec.read_text().replace("2.1.0", "2.0.0"))
+    spec.write_text(spec.read_text(encoding="utf-8").replace("2.1.0", "2.0.0"), encoding="utf-8")
     assert submit(spec) == 2
     assert "'2.0.0'" in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ def test_trigger_as_text(expected, found):
 
 
 def test_no_task_needs_a_shell():
-    spec, _ = yaml.safe_load_all(GOLDEN.read_text())
+    spec, _ = yaml.safe_load_all(GOLDEN.read_text(encoding="utf-8"))
     executors = spec["deploymentSpec"]["executors"].values()
     assert len(executors) > 10
     for executor in executors:

@@ -61,7 +61,8 @@ def examined(kubeflow, server, cluster, tmp_path, monkeypatch, capsys):
                     "clusters": [{"name": "c", "cluster": {"server": address}}],
                     "users": [{"name": "u", "user": {}}],
                 }
-            )
+            ),
+            encoding="utf-8",
         )
 
         def run(*sets, **changes):

@@ -52,7 +52,7 @@ def test_executor_writes_locally_and_reports_the_store(launcher):
 
     written = launcher / "minio" / "mlpipeline/v2/artifacts/quick/examples"
     assert {path.name for path in written.iterdir()} == {"Split-train", "Split-eval", "Split-test"}
-    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text(encoding="utf-8"))
     (examples,) = reported["artifacts"]["examples"]["artifacts"]
     assert examples["uri"] == uri
     assert examples["metadata"]["test_count"] == 20
@@ -97,12 +97,12 @@ def test_what_the_probe_finds_is_an_output_parameter(launcher):
     given = arguments("components.data_probe.executor.Executor", executor_input)
     assert entrypoint.main(given) == 0
     expected = reader.inspect(str(SAMPLE)).fingerprint
-    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text(encoding="utf-8"))
     # The launcher takes it from here, and looks at the output file only where it is not.
     assert reported["parameterValues"] == {"fingerprint": expected}
     (artifact,) = reported["artifacts"]["fingerprint"]["artifacts"]
     assert artifact["uri"] == uri
-    assert written.read_text() == expected
+    assert written.read_text(encoding="utf-8") == expected
 
 
 class Copier(BaseExecutor):
@@ -150,14 +150,16 @@ COPIER = f"{__name__}.Copier"
 def test_the_executor_has_the_declared_types_and_outputs(launcher):
     model = launcher / "minio/b/1/weights"
     model.parent.mkdir(parents=True)
-    model.write_text("weights")
+    model.write_text("weights", encoding="utf-8")
     given = arguments(COPIER, copier_input(launcher), {"model": "Model"})
     assert entrypoint.main(given) == 0
-    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text(encoding="utf-8"))[
+        "artifacts"
+    ]
     assert set(reported) == {"copy", "nothing"}
     metadata = reported["copy"]["artifacts"][0]["metadata"]
     assert (metadata["type"], metadata["of"]) == ("Model", "17")
-    assert (launcher / "minio/b/2/weights").read_text() == "weights"
+    assert (launcher / "minio/b/2/weights").read_text(encoding="utf-8") == "weights"
     # A store keeps no empty folder, and a later task takes what is not there for gone.
     assert [path.name for path in (launcher / "minio/b/3").iterdir()] == [entrypoint.EMPTY]
 
@@ -169,8 +171,10 @@ class Reporter(BaseExecutor):
         (report,) = output_dict["report"]
         folder = Path(report.uri)
         folder.mkdir(parents=True)
-        (folder / "report.html").write_text("<html>")
-        (folder / "confusion.json").write_text('{"names": ["x", "y"], "counts": [[3, 1], [0, 2]]}')
+        (folder / "report.html").write_text("<html>", encoding="utf-8")
+        (folder / "confusion.json").write_text(
+            '{"names": ["x", "y"], "counts": [[3, 1], [0, 2]]}', encoding="utf-8"
+        )
         report.set_float_custom_property("student_top1", 0.75)
         report.set_int_custom_property("blessed", 1)
         report.set_string_custom_property("words", "no figure")
@@ -190,12 +194,14 @@ def test_what_kubeflows_pages_show_is_made_of_what_the_component_wrote(launcher)
         },
     }
     assert entrypoint.main(arguments(f"{__name__}.Reporter", executor_input)) == 0
-    reported = json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+    reported = json.loads((launcher / "out" / "output_metadata.json").read_text(encoding="utf-8"))[
+        "artifacts"
+    ]
     found = {key: listed["artifacts"][0] for key, listed in reported.items()}
     assert {key: each["uri"] for key, each in found.items()} == {
         key: f"minio://b/{key}" for key in ("report", *kinds)
     }
-    assert (launcher / "minio/b/page").read_text() == "<html>"
+    assert (launcher / "minio/b/page").read_text(encoding="utf-8") == "<html>"
     assert found["metrics"]["metadata"] == {"student_top1": 0.75, "blessed": 1}
     assert found["confusion_matrix"]["metadata"]["confusionMatrix"] == {
         "annotationSpecs": [{"displayName": "x"}, {"displayName": "y"}],
@@ -246,7 +252,7 @@ def bucket(launcher, monkeypatch):
     monkeypatch.setitem(known, "gs://", store)
     for folder in ("bucket/b/1", "gcs/b/1"):  # the store's, and the launcher's copy
         (launcher / folder).mkdir(parents=True)
-        (launcher / folder / "weights").write_text("weights")
+        (launcher / folder / "weights").write_text("weights", encoding="utf-8")
     return launcher / "bucket"
 
 
@@ -255,7 +261,9 @@ def ran(launcher, executor, options, scheme):
     executor_input = json.dumps(copier_input(launcher)).replace("minio://", scheme)
     given = arguments(f"{__name__}.{executor}", json.loads(executor_input), {"model": "Model"})
     assert entrypoint.main([*given, *options]) == 0
-    return json.loads((launcher / "out" / "output_metadata.json").read_text())["artifacts"]
+    return json.loads((launcher / "out" / "output_metadata.json").read_text(encoding="utf-8"))[
+        "artifacts"
+    ]
 
 
 def test_workers_outside_of_the_pod_are_given_the_store(launcher, bucket):
@@ -263,7 +271,7 @@ def test_workers_outside_of_the_pod_are_given_the_store(launcher, bucket):
     (copy,) = reported["copy"]["artifacts"]
     assert (copy["metadata"]["of"], copy["metadata"]["at"]) == ("gs://b/1", "gs://b/2")
     assert copy["uri"] == "gs://b/2"
-    assert (bucket / "b/2/weights").read_text() == "weights"
+    assert (bucket / "b/2/weights").read_text(encoding="utf-8") == "weights"
     assert fileio.listdir("gs://b/3") == [entrypoint.EMPTY]
     # The launcher would upload what was here.
     assert not list((launcher / "gcs/b").glob("[23]"))
@@ -275,7 +283,7 @@ def test_workers_outside_of_the_pod_are_given_the_store(launcher, bucket):
 def test_what_runs_in_the_pod_is_given_the_launchers_copies(launcher, bucket, executor, options):
     reported = ran(launcher, executor, options, "gs://")
     assert reported["copy"]["artifacts"][0]["uri"] == "gs://b/2"
-    assert (launcher / "gcs/b/2/weights").read_text() == "weights"
+    assert (launcher / "gcs/b/2/weights").read_text(encoding="utf-8") == "weights"
     assert [path.name for path in (bucket / "b").iterdir()] == ["1"]
 
 

@@ -103,7 +103,7 @@ def test_a_lock_that_keeps_nobody_out(work, monkeypatch):
 
 def test_a_file_system_in_user_space(work, tmp_path, monkeypatch):
     table = tmp_path / "mountinfo"
-    table.write_text(f"560 552 0:91 / {work} rw - fuse.gcsfuse my-bucket rw\n")
+    table.write_text(f"560 552 0:91 / {work} rw - fuse.gcsfuse my-bucket rw\n", encoding="utf-8")
     monkeypatch.setattr(volume, "MOUNTS", table)
     status, text = found(work)["lock"]
     assert status == "failure"

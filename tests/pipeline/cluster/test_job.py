@@ -53,7 +53,7 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "_POLL", 0.05)
     monkeypatch.setenv("KFP_POD_NAME", "a-pod")
     monkeypatch.setenv("KFP_POD_UID", "1")
-    (tmp_path / "namespace").write_text("ns\n")
+    (tmp_path / "namespace").write_text("ns\n", encoding="utf-8")
     yield cluster
     kubernetes.client.Configuration.set_default(None)
     signal.signal(signal.SIGTERM, before)
@@ -67,7 +67,7 @@ def cluster(tmp_path, monkeypatch):
 def task(tmp_path):
     """A trainer's arguments."""
     (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "records").write_text("records")
+    (tmp_path / "examples" / "records").write_text("records", encoding="utf-8")
     executor_input = {
         "inputs": {"artifacts": {"e": {"artifacts": [{"uri": str(tmp_path / "examples")}]}}},
         "outputs": {
@@ -94,8 +94,8 @@ def assert_removed(cluster, tmp_path):
 
 def test_the_outputs_of_the_first_pod_are_the_tasks(cluster, task, tmp_path, capfd):
     run(task)
-    assert (tmp_path / "model" / "weights").read_text() == "records"
-    reported = json.loads((tmp_path / "output.json").read_text())
+    assert (tmp_path / "model" / "weights").read_text(encoding="utf-8") == "records"
+    reported = json.loads((tmp_path / "output.json").read_text(encoding="utf-8"))
     assert reported["artifacts"]["model"]["artifacts"] == [{"uri": str(tmp_path / "model")}]
     assert capfd.readouterr().out == "worker 0 trains\n"
     assert_removed(cluster, tmp_path)

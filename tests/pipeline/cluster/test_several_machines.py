@@ -60,9 +60,10 @@ def examples(tmp_path_factory):
         cwd=ROOT,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    reported = json.loads((folder / "out" / "output.json").read_text())
+    reported = json.loads((folder / "out" / "output.json").read_text(encoding="utf-8"))
     (artifact,) = reported["artifacts"]["examples"]["artifacts"]
     return {"uri": artifact["uri"], "metadata": artifact["metadata"]}
 
@@ -121,12 +122,13 @@ def start(cluster, folder, task):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
 
 
 def history(folder):
     (path,) = (folder / "outputs" / "model_run").rglob("history.json")
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def losses(folder):
@@ -173,7 +175,7 @@ def test_two_pods_train_what_one_process_does_though_one_is_killed(cluster, exam
     assert_removed(cluster, together)
     assert losses(together) == [pytest.approx(row, rel=1e-3) for row in losses(alone)]
     assert history(together)[: len(kept)] == kept  # down to the seconds that it took
-    output = json.loads((together / "outputs" / "out" / "output.json").read_text())
+    output = json.loads((together / "outputs" / "out" / "output.json").read_text(encoding="utf-8"))
     uris = [
         artifact["uri"] for each in output["artifacts"].values() for artifact in each["artifacts"]
     ]

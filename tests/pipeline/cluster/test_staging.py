@@ -15,7 +15,7 @@ def task(tmp_path):
     """A task's arguments, whose input is a folder with a file."""
     given = tmp_path / "minio" / "examples"
     given.mkdir(parents=True)
-    (given / "records").write_text("records")
+    (given / "records").write_text("records", encoding="utf-8")
     executor_input = {
         "inputs": {"artifacts": {"examples": {"artifacts": [{"uri": str(given)}]}}},
         "outputs": {
@@ -38,17 +38,17 @@ def test_inputs_are_copied_and_outputs_come_back(task, tmp_path):
     staged = staging.arguments(folder)
     (examples,), (model,) = uris(staged, "inputs"), uris(staged, "outputs")
     assert (folder / "inputs" / "0").samefile(examples)
-    assert (tmp_path / "work" / "inputs" / "0" / "records").read_text() == "records"
+    assert (tmp_path / "work" / "inputs" / "0" / "records").read_text(encoding="utf-8") == "records"
 
     (folder / "outputs" / "0").mkdir(parents=True)
-    (folder / "outputs" / "0" / "weights").write_text("weights")
+    (folder / "outputs" / "0" / "weights").write_text("weights", encoding="utf-8")
     (folder / "reported").mkdir()
     report = {"artifacts": {"model": {"artifacts": [{"uri": model, "name": "1"}]}}}
-    (folder / "reported" / "output_metadata.json").write_text(json.dumps(report))
+    (folder / "reported" / "output_metadata.json").write_text(json.dumps(report), encoding="utf-8")
     staging.collect(task, folder)
     (wanted,) = uris(task, "outputs")
-    assert (tmp_path / "minio" / "model" / "weights").read_text() == "weights"
-    reported = json.loads((tmp_path / "minio" / "out" / "output.json").read_text())
+    assert (tmp_path / "minio" / "model" / "weights").read_text(encoding="utf-8") == "weights"
+    reported = json.loads((tmp_path / "minio" / "out" / "output.json").read_text(encoding="utf-8"))
     assert reported["artifacts"]["model"]["artifacts"] == [{"uri": wanted, "name": "1"}]
 
 

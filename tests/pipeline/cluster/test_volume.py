@@ -26,7 +26,7 @@ ELSEWHERE = "561 552 0:92 / /workshop rw - fuse.gcsfuse other rw"
 def mounted(tmp_path, monkeypatch):
     def put(*lines):
         table = tmp_path / "mountinfo"
-        table.write_text("\n".join([ROOT, *lines, ELSEWHERE]) + "\n")
+        table.write_text("\n".join([ROOT, *lines, ELSEWHERE]) + "\n", encoding="utf-8")
         monkeypatch.setattr(volume, "MOUNTS", table)
 
     return put
