@@ -122,6 +122,8 @@ test-image: setup container-tools
 	$(MAKE) image PODMAN=podman BASE=$(TEST_BASE) IMAGE=$(TEST_IMAGE) \
 	  BUILD_OPTIONS="--pull=never --network=host"
 
+# RELEASE=2.5.0: what that release of Kubeflow Pipelines gives the tasks.
+kubeflow-test: export TFX_DISTILL_RELEASE = $(or $(RELEASE),2.17.0)
 kubeflow-test: test-image
 	.venv/bin/pytest tests/kubeflow -m containers
 

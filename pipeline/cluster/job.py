@@ -18,6 +18,7 @@ from pipeline.cluster import job_manifests, staging
 from pipeline.cluster.errors import ServerError
 from pipeline.cluster.executor import INPUT
 from pipeline.cluster.local_paths import WORKDIR
+from pipeline.cluster.pods import reasons
 from pipeline.cluster.settings import KubeflowConfig
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -214,21 +215,14 @@ def _exit_status(pod: Any) -> int | None:
 
 def _not_started(name: str, settings: KubeflowConfig, pods: list[Any]) -> str:
     waiting = [pod for pod in pods if not _has_started(pod)]
-    reasons = [f"{pod.metadata.name}: {_reason(pod)}" for pod in waiting]
+    waits = [
+        f"{pod.metadata.name}: {'; '.join(text for text, _ in reasons(pod)) or pod.status.phase}"
+        for pod in waiting
+    ]
     if missing := settings.workers - len(pods):
-        reasons.append(f"{missing} were not created: see kubectl describe quota")
+        waits.append(f"{missing} were not created: see kubectl describe quota")
     return (
-        f"Of the {settings.workers} pods of the Job {name}, {settings.workers - len(reasons)} run "
-        f"after {settings.start_timeout} seconds. {'; '.join(reasons)}. Expected all: lower "
+        f"Of the {settings.workers} pods of the Job {name}, {settings.workers - len(waits)} run "
+        f"after {settings.start_timeout} seconds. {'; '.join(waits)}. Expected all: lower "
         "kubeflow.workers, make room in the cluster, or raise kubeflow.start_timeout."
     )
-
-
-def _reason(pod: Any) -> str:
-    for each in pod.status.container_statuses or []:
-        if each.state.waiting:
-            return f"{each.state.waiting.reason}: {each.state.waiting.message}"
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and not _true(condition):
-            return f"{condition.reason}: {condition.message}"
-    return str(pod.status.phase)

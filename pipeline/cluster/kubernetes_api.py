@@ -7,14 +7,13 @@ from typing import Any
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
+from pipeline.cluster import pods
 from pipeline.cluster.connection import TIMEOUT
 from pipeline.cluster.findings import Finding, failure, ok, warning
 from pipeline.cluster.settings import KubeflowConfig
 
 _PULL_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 _RUN = "pipeline/runid"  # Kubeflow's label of a run's pods
-# Reasons of a container that waits, after which it does not start before somebody does something.
-_STUCK = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 
 
 class Kubernetes:
@@ -61,7 +60,7 @@ class Kubernetes:
           The reasons, empty if there are none or they could not be asked, and whether it is
           futile to wait.
         """
-        reasons = [reason for pod in self._pods(run_id) for reason in _reasons(pod)]
+        reasons = [reason for pod in self._pods(run_id) for reason in pods.reasons(pod)]
         texts = "; ".join(text for text, _ in reasons)
         return texts, any(stuck for _, stuck in reasons)
 
@@ -203,18 +202,3 @@ class Kubernetes:
 
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in wanted.items())
-
-
-def _reasons(pod: Any) -> Iterator[tuple[str, bool]]:
-    """Yields why a pod does not start, each with whether it is futile to wait."""
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
-            yield f"Unschedulable: {condition.message}", False
-    for container in [
-        *(pod.status.init_container_statuses or []),
-        *(pod.status.container_statuses or []),
-    ]:
-        waiting = container.state.waiting if container.state else None
-        if waiting and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
-            text = f"{waiting.reason}: {waiting.message or container.image}"
-            yield text, waiting.reason in _STUCK

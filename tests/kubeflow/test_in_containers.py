@@ -21,6 +21,7 @@ from local_kubeflow import (
     TaskFailedError,
     delete_pod,
     engines,
+    of_release,
     run,
 )
 from small_runs import SMALL, sets
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.containers]
 ROOT = Path(__file__).parents[2]
 PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 RUN_ROOT = f"{PIPELINE_ROOT}/quick/4f1c"
+BACKEND = of_release(os.environ.get("TFX_DISTILL_RELEASE", "2.17.0"))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def cache():
 @pytest.fixture(scope="module")
 def produced(spec, places, cache):
     """The whole pipeline, once."""
-    return run(spec, places, RUN_ROOT, {}, cache)
+    return run(spec, places, RUN_ROOT, {}, cache, BACKEND)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,7 @@ def recurring(spec, places, cache, run_id, parameters):
     """Another run of the recurring pipeline; returns what it did, and the gate's decision."""
     # Of another user, as some clusters set it.
     there = dataclasses.replace(places, scratch=places.scratch / run_id, engine=Podman(23456))
-    records = run(spec, there, f"{PIPELINE_ROOT}/quick/{run_id}", parameters, cache)
+    records = run(spec, there, f"{PIPELINE_ROOT}/quick/{run_id}", parameters, cache, BACKEND)
     decision = in_store(places, records.artifact("student-gate", "decision")) / "decision.json"
     return records, json.loads(decision.read_text(encoding="utf-8"))
 
@@ -255,9 +257,9 @@ def test_a_training_that_ends_early_goes_on_with_the_next_epoch(
         try:
             if how is preempted:
                 with pytest.raises(PodDeletedError, match="distill-trainer"):
-                    run(spec, there, root, {}, cache)
+                    run(spec, there, root, {}, cache, BACKEND)
                 there = dataclasses.replace(places, scratch=there.scratch / "resubmitted")
-            records = run(spec, there, root, {}, cache)
+            records = run(spec, there, root, {}, cache, BACKEND)
         finally:
             over.set()
     kept = ended.result()
