@@ -272,3 +272,14 @@ def test_a_pod_that_reports_nothing(examined, server, cluster):
     status, lines = examined("kubeflow.gpu.count=0")
     assert status == 2
     assert "older than this checkout" in lines["pod"][1]
+
+
+def test_who_stops_it_ends_the_run(examined, server, monkeypatch):
+    def stop(seconds):
+        raise SystemExit
+
+    monkeypatch.setattr(doctor.time, "sleep", stop)
+    server.looks = [("RUNNING", {})]
+    with pytest.raises(SystemExit):
+        examined("kubeflow.gpu.count=0")
+    assert any(path.endswith(":terminate") for path in server.changes())
