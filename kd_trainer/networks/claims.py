@@ -4,7 +4,7 @@ A configuration of some bytes can ask for layers that fill any memory, and Keras
 it looks at the weights in the file.
 """
 
-import json
+import copy
 import math
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +16,18 @@ import keras
 from kd_trainer.errors import ConfigError
 
 
-def check(file: Path) -> None:
+def check(file: Path, config: dict[str, Any]) -> None:
     """Holds the weights that the configuration asks for against those that the file holds.
+
+    Args:
+      file: the `.keras` file.
+      config: its configuration, all names of which are allowed.
 
     Raises:
       ConfigError: it asks for more.
       Exception: any that Keras raises where it cannot build the model.
     """
     with zipfile.ZipFile(file) as archive:
-        config = json.loads(archive.read("config.json"), object_hook=_uncompiled)
         sizes = {member.filename: member.file_size for member in archive.infolist()}
     held = sum(size for name, size in sizes.items() if name.startswith("model.weights"))
     # Scopes and names are a thread's own: nothing of this one is left.
@@ -40,15 +43,11 @@ def check(file: Path) -> None:
         )
 
 
-def _uncompiled(part: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out the optimizer, which a model within the model may have, too."""
-    return {name: value for name, value in part.items() if name != "compile_config"}
-
-
 def _weights(config: dict[str, Any]) -> dict[str, int]:
     """Returns how many values each variable of a model has, and gives none of them a value."""
     with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        # Keras takes the configuration apart as it reads it.
+        model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
         found: dict[str, int] = {}
         for variable in model.variables:
             found[variable.path] = found.get(variable.path, 0) + math.prod(variable.shape)

@@ -1,14 +1,18 @@
 """Files that `model.save` writes, loaded without trusting them."""
 
+import json
 import os
 import re
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from kd_trainer.errors import ConfigError
-from kd_trainer.networks import claims
+from kd_trainer.networks import allow_list, claims
 
 _UNPACKED_BYTES, _EXPANSION = 1 << 26, 100
 
@@ -26,18 +30,32 @@ def open_safely(file: Path) -> keras.Model:
         raise ConfigError(
             f"{str(file)!r} is not a .keras file. Save the model with model.save('name.keras')."
         )
-    _check_sizes(file)
+    _check_members(file)
     try:
-        claims.check(file)
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        config, version = _read(file, "config.json"), _read(file, "metadata.json")["keras_version"]
+    except (KeyError, TypeError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise ConfigError(
+            f"{str(file)!r} is damaged: its config.json or metadata.json cannot be read "
+            f"({type(error).__name__}: {error}). Save the model again with "
+            "model.save('name.keras')."
+        ) from error
+    try:
+        allow_list.check(config)
+        claims.check(file, config)
+        model = _load(file, config)
     except ConfigError:
         raise
+    except allow_list.NotAllowedError as error:
+        raise ConfigError(
+            f"{str(file)!r} names what is not on the list of what a network may be made of: "
+            f"{error}. {_by_other_keras(version)}Keras's own layers are taken; a Lambda, a layer "
+            "or model class of your own, and what takes a function or a path are not, for they "
+            "could run code. Build the model of Keras's layers and keras.ops, and save it again."
+        ) from error
     except Exception as error:  # Keras raises many types here
         raise ConfigError(
-            f"{str(file)!r} cannot be loaded in Keras's safe mode: {_reason(error)} If it is "
-            "damaged, save it again. Only Keras's own layers are taken: a Lambda or a layer or "
-            "model class of your own is code that the file does not hold or that is not safe to "
-            "run. Build the model of Keras's layers and keras.ops, and save it again."
+            f"{str(file)!r} cannot be loaded: {_reason(error)} {_by_other_keras(version)}"
+            "If it is damaged, save it again with model.save('name.keras')."
         ) from error
     if not getattr(model, "inputs", None):
         raise ConfigError(
@@ -53,13 +71,19 @@ def open_safely(file: Path) -> keras.Model:
     return model
 
 
-def _check_sizes(file: Path) -> None:
-    """Refuses what unpacks to far more than it is; Keras itself does from 4 GiB on."""
+def _check_members(file: Path) -> None:
+    """Refuses two members of one name, and what unpacks to far more than it is."""
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
         raise ConfigError(f"{str(file)!r} is damaged: {error}. Save the model again.") from error
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"{str(file)!r} holds two members of one name, of which programs read one or the other."
+            " Save the model again with model.save('name.keras')."
+        )
     for member in members:
         if member.file_size > max(_UNPACKED_BYTES, _EXPANSION * member.compress_size):
             raise ConfigError(
@@ -67,6 +91,44 @@ def _check_sizes(file: Path) -> None:
                 f"{member.file_size:,} when unpacked: it is made to fill the memory, for weights "
                 "hardly get smaller. Save the model with model.save('name.keras')."
             )
+
+
+def _read(file: Path, member: str) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        return json.loads(archive.read(member), object_hook=_uncompiled)
+
+
+def _uncompiled(part: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the optimizer, which a model within the model may have, too."""
+    return {name: value for name, value in part.items() if name != "compile_config"}
+
+
+def _load(file: Path, config: dict[str, Any]) -> keras.Model:
+    """Loads a copy that holds the configuration as it was checked, the weights, and no more."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "checked.keras")
+        with zipfile.ZipFile(file) as given, zipfile.ZipFile(copy, "w") as checked:
+            checked.writestr("config.json", json.dumps(config))
+            checked.writestr("metadata.json", given.read("metadata.json"))
+            weights = "model.weights.h5"
+            with given.open(weights) as source, checked.open(weights, "w", force_zip64=True) as to:
+                shutil.copyfileobj(source, to)
+        return keras.saving.load_model(copy, compile=False, safe_mode=True)
+
+
+def _by_other_keras(version: Any) -> str:
+    """Returns a sentence about the Keras that saved the file where it is another one than here."""
+    numbers = re.match(r"(\d+)\.(\d+)", str(version))
+    here = tuple(int(number) for number in keras.__version__.split(".")[:2])
+    if not numbers or (saved := (int(numbers[1]), int(numbers[2]))) == here:
+        return ""
+    if saved < (3, 0):
+        hint = "build and save it with Keras 3"
+    else:
+        hint = (
+            f"save it with Keras {here[0]}.{here[1]}" if saved > here else "save it again with it"
+        )
+    return f"Keras {numbers[0]} saved it, and this is Keras {keras.__version__}: {hint}. "
 
 
 def _reason(error: Exception) -> str:
