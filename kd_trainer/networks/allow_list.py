@@ -57,6 +57,8 @@ def _object(found: dict[str, Any], place: Place, where: str) -> None:
     if isinstance(name, str) and name in _DATA:
         _data(config, where)
         return
+    own = config.get("name") if isinstance(config, dict) else None
+    inside = f"{where}/{own}".lstrip("/") if isinstance(own, str) else where
     if name == "function":
         listed = _in(place.functions, module, config) and registered in (None, config)
         named = f"the function {module}.{config}"
@@ -66,13 +68,11 @@ def _object(found: dict[str, Any], place: Place, where: str) -> None:
     if not listed:
         if registered not in (None, name, config):
             named += f", registered as {registered!r},"
-        raise NotAllowedError(f"{named} at {where or 'the top'}")
+        raise NotAllowedError(f"{named} at {inside or 'the top'}")
     if name == "function":
         return
     if not isinstance(config, dict | None):
         raise NotAllowedError(f"{named} with options that are no table at {where or 'the top'}")
-    own = (config or {}).get("name")
-    inside = f"{where}/{own}".lstrip("/") if isinstance(own, str) else where
     if module == "keras" and name == "DTypePolicy":
         _value(own, allowed.POLICY, where)
     _options(config or {}, inside)
