@@ -92,7 +92,7 @@ _INITIALIZERS_IN_WORDS = _names("""
 _REGULARIZERS = _names("L1 L1L2 L2 OrthogonalRegularizer")
 _CONSTRAINTS = _names("MaxNorm MinMaxNorm NonNeg UnitNorm")
 
-DTYPES = _names("""
+_DTYPES = _names("""
     bfloat16 bool float16 float32 float64 int16 int32 int64 int8 uint16 uint32 uint64 uint8
 """)
 
@@ -116,7 +116,7 @@ CONSTRAINT = Place(
     {},
     _CONSTRAINTS | _names("max_norm min_max_norm non_neg unit_norm"),
 )
-POLICY = Place({"keras": {"DTypePolicy"}}, {}, DTYPES | _names("mixed_bfloat16 mixed_float16"))
+POLICY = Place({"keras": {"DTypePolicy"}}, {}, _DTYPES | _names("mixed_bfloat16 mixed_float16"))
 
 # By the last word of an option's name: `recurrent_activation`, `gamma_initializer`.
 PLACES = {

@@ -48,14 +48,14 @@ def open_safely(file: Path) -> keras.Model:
     except allow_list.NotAllowedError as error:
         raise ConfigError(
             f"{str(file)!r} names what is not on the list of what a network may be made of: "
-            f"{error}. {_by_other_keras(version)}Keras's own layers are taken; a Lambda, a layer "
-            "or model class of your own, and what takes a function or a path are not, for they "
-            "could run code. Build the model of Keras's layers and keras.ops, and save it again."
+            f"{error}. Keras's own layers are taken; a Lambda, a layer or model class of your own, "
+            "and what takes a function or a path are not, for they could run code. Build the model "
+            f"of Keras's layers and keras.ops and save it. {_by_other_keras(version)}".strip()
         ) from error
     except Exception as error:  # Keras raises many types here
+        again = "If it is damaged, save it again with model.save('name.keras')."
         raise ConfigError(
-            f"{str(file)!r} cannot be loaded: {_reason(error)} {_by_other_keras(version)}"
-            "If it is damaged, save it again with model.save('name.keras')."
+            f"{str(file)!r} cannot be loaded: {_reason(error)} {_by_other_keras(version) or again}"
         ) from error
     if not getattr(model, "inputs", None):
         raise ConfigError(
@@ -118,17 +118,13 @@ def _load(file: Path, config: dict[str, Any]) -> keras.Model:
 
 def _by_other_keras(version: Any) -> str:
     """Returns a sentence about the Keras that saved the file where it is another one than here."""
-    numbers = re.match(r"(\d+)\.(\d+)", str(version))
-    here = tuple(int(number) for number in keras.__version__.split(".")[:2])
-    if not numbers or (saved := (int(numbers[1]), int(numbers[2]))) == here:
+    saved, here = (re.match(r"\d+\.\d+", str(each)) for each in (version, keras.__version__))
+    if not saved or not here or saved[0] == here[0]:
         return ""
-    if saved < (3, 0):
-        hint = "build and save it with Keras 3"
-    else:
-        hint = (
-            f"save it with Keras {here[0]}.{here[1]}" if saved > here else "save it again with it"
-        )
-    return f"Keras {numbers[0]} saved it, and this is Keras {keras.__version__}: {hint}. "
+    return (
+        f"Keras {saved[0]} saved it, and this is Keras {keras.__version__}: build the model with "
+        f"Keras {here[0]} and save it again."
+    )
 
 
 def _reason(error: Exception) -> str:

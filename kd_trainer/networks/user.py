@@ -53,10 +53,11 @@ def listing(layers: Mapping[str, Shape], near: str) -> str:
 
 
 def load(file: Path, taps: Mapping[str, str], image_shape: tuple[int, ...]) -> UserNetwork:
-    """Loads a `.keras` file in Keras's safe mode, which runs no code that the file brings along.
+    """Loads a `.keras` file, and runs no code that it brings along or names.
 
-    A softmax at the end is left out: what goes into it are the logits. Models within the model are
-    dissolved and nothing is frozen, see `flatten`.
+    Its configuration is held against the list in `kd_trainer.networks.allowed` first. A softmax at
+    the end is left out: what goes into it are the logits. Models within the model are dissolved
+    and nothing is frozen, see `flatten`.
 
     Args:
       file: a functional or sequential model with one image input. It takes raw pixels, 0..255.
